@@ -1,0 +1,1 @@
+//! Coding programs as agents: adapters, sessions, transcripts, prompts.

@@ -1,0 +1,1 @@
+//! The miyabi command: settings, wiring, output, exit codes.

@@ -1,0 +1,2 @@
+//! The `miyabi` program.
+fn main() {}

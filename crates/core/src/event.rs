@@ -1,0 +1,307 @@
+//! Events: what happened in a run, appended once, never changed. Everything shown is a view of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::ids::{Attempt, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
+use crate::intent::{Intent, Receipt};
+use crate::issue::Issue;
+use crate::plan::{Extension, Plan};
+use crate::policy::Policy;
+use crate::session::{Adapter, ProcessMark, SessionEnd, Usage};
+use crate::status::Status;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// In which run.
+    pub run: RunId,
+    /// Its place in the log, from 0, without gaps.
+    pub seq: u64,
+    /// When, by the clock of the machine that appended it; never earlier than the event before.
+    pub at: Timestamp,
+    /// What.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The run began. Always the first event, and only the first.
+    RunStarted(Box<RunStarted>),
+    /// An attempt of a step began.
+    StepStarted {
+        /// Which step.
+        step: StepId,
+        /// Which try.
+        attempt: Attempt,
+    },
+    /// An agent program was started for an attempt.
+    SessionStarted(Box<SessionStarted>),
+    /// An agent program ended.
+    SessionEnded(Box<SessionEnded>),
+    /// An attempt did what it should. Some steps are judged before they count as succeeded.
+    StepSucceeded {
+        /// Which step.
+        step: StepId,
+        /// Which try.
+        attempt: Attempt,
+        /// What it came to, for the steps after it.
+        output: Value,
+    },
+    /// An attempt failed. What follows is judged.
+    StepFailed {
+        /// Which step.
+        step: StepId,
+        /// Which try.
+        attempt: Attempt,
+        /// Why.
+        failure: Failure,
+    },
+    /// An attempt vanished with the process that ran it; another one follows. It counts against nothing.
+    AttemptLost {
+        /// Which step.
+        step: StepId,
+        /// Which try.
+        attempt: Attempt,
+    },
+    /// A step was not to be started.
+    StepSkipped {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// A step that had not started was cancelled with its run.
+    StepCancelled {
+        /// Which step.
+        step: StepId,
+    },
+    /// The policy decided what follows from an ended attempt.
+    GateDecided {
+        /// Which step.
+        step: StepId,
+        /// What follows.
+        gate: Gate,
+        /// The rule that decided, in words.
+        rule: String,
+        /// The numbers that it looked at.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        numbers: BTreeMap<String, f64>,
+    },
+    /// New steps joined the plan.
+    PlanExtended {
+        /// The step whose end made them necessary.
+        by: StepId,
+        /// The steps.
+        extension: Box<Extension>,
+    },
+    /// A person is asked.
+    EscalationRaised(Box<Escalation>),
+    /// The question has its one answer.
+    EscalationAnswered {
+        /// Which question.
+        escalation: EscalationId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A write to the outside world is to be done.
+    IntentRecorded(Box<Intent>),
+    /// It is done.
+    IntentDone {
+        /// Which.
+        intent: IntentId,
+        /// What the other side answered.
+        receipt: Receipt,
+    },
+    /// It cannot be done.
+    IntentFailed {
+        /// Which.
+        intent: IntentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A person asked for the run to end.
+    CancelRequested {
+        /// Who.
+        by: String,
+    },
+    /// The run ended. Always the last event.
+    RunFinished {
+        /// `succeeded`, `failed` or `cancelled`.
+        status: Status,
+        /// In one sentence.
+        reason: String,
+    },
+}
+
+/// The first event: everything that later decisions rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Its number in the repo.
+    pub number: RunNumber,
+    /// The repo, as its forge names it.
+    pub repo: String,
+    /// The flow's name.
+    pub flow: String,
+    /// The issue as it was then.
+    pub issue: Issue,
+    /// The branch that the change goes into.
+    pub base_branch: String,
+    /// Its commit when the run began.
+    pub base_commit: CommitId,
+    /// The flow's steps.
+    pub plan: Plan,
+    /// The numbers behind the decisions.
+    pub policy: Policy,
+    /// How tasks are done.
+    pub adapter: Adapter,
+    /// Who asked for the run.
+    pub actor: String,
+    /// How: `cli`, `label`, `comment` …
+    pub trigger: String,
+}
+
+/// An agent program that was started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionStarted {
+    /// Its id.
+    pub session: SessionId,
+    /// For which step.
+    pub step: StepId,
+    /// For which try.
+    pub attempt: Attempt,
+    /// How it is driven.
+    pub adapter: String,
+    /// The program; none where the adapter runs inside miyabi.
+    pub process: Option<ProcessMark>,
+    /// Where it works.
+    pub worktree: PathBuf,
+    /// The commit that its worktree started from.
+    pub base: CommitId,
+    /// Its raw output.
+    pub transcript: PathBuf,
+}
+
+/// An agent program that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// Its id.
+    pub session: SessionId,
+    /// How it ended.
+    pub end: SessionEnd,
+    /// What it used.
+    pub usage: Usage,
+    /// Processes that had to be killed after it.
+    pub leftovers: u32,
+}
+
+/// What follows from an ended attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "gate", rename_all = "snake_case")]
+pub enum Gate {
+    /// The step counts as succeeded.
+    Proceed,
+    /// It counts as succeeded at that time, unless someone stops the run.
+    Notify {
+        /// The time.
+        until: Timestamp,
+    },
+    /// Another attempt, not before that time.
+    Retry {
+        /// The time.
+        at: Timestamp,
+    },
+    /// Other steps take its place; a `PlanExtended` that supersedes it follows in the same append.
+    Rework,
+    /// A person is asked; an `EscalationRaised` follows in the same append.
+    Escalate,
+    /// The step failed for good.
+    Block,
+}
+
+impl Gate {
+    /// The word on screen.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proceed => "proceed",
+            Self::Notify { .. } => "notify-then-proceed",
+            Self::Retry { .. } => "retry",
+            Self::Rework => "rework",
+            Self::Escalate => "escalate",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// How urgently a person is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Urgency {
+    /// When convenient.
+    Low,
+    /// Today.
+    Medium,
+    /// Now.
+    High,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Escalation {
+    /// What is typed to answer it.
+    pub id: EscalationId,
+    /// The step that waits.
+    pub step: StepId,
+    /// How urgent.
+    pub severity: Urgency,
+    /// Why a person is asked.
+    pub reason: String,
+    /// What is needed to answer.
+    pub context: EscalationContext,
+    /// The possible answers.
+    pub actions: Vec<EscalationAction>,
+    /// When the default action is taken.
+    pub deadline: Timestamp,
+    /// The id of that action.
+    pub default_action: String,
+}
+
+/// What is needed to answer a question.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EscalationContext {
+    /// What failed, one line each.
+    pub failing_checks: Vec<String>,
+    /// What miyabi would do.
+    pub recommendation: String,
+}
+
+/// A possible answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EscalationAction {
+    /// `approve_anyway`, `manual_fix` or `reject`.
+    pub id: String,
+    /// What it means here.
+    pub label: String,
+}
+
+/// The one answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// The id of the chosen action.
+    pub action: String,
+    /// Who.
+    pub by: String,
+    /// From where: `cli`, `deadline` …
+    pub from: String,
+    /// What they added.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod analysis;
+pub mod context;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod intent;
+pub mod issue;
+pub mod plan;
+pub mod policy;
+pub mod ports;
+pub mod report;
+pub mod session;
+pub mod status;
+pub mod task;
+pub mod worktree;

@@ -1,0 +1,85 @@
+//! Every number that decisions use. The defaults are the product's; a run keeps the ones it started with.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happens to points that could not be measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingChecks {
+    /// They are lost, and named.
+    #[default]
+    Zero,
+    /// The rest is rescaled to 100, and the report says so.
+    Exclude,
+}
+
+/// The numbers behind every decision of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Steps with an agent or checks that may run at once.
+    pub max_parallel: u32,
+    /// More tasks than this are refused.
+    pub max_tasks: u32,
+    /// Below this complexity: one task, no fan-out.
+    pub simple_below: f64,
+    /// From this complexity on people are told before work starts.
+    pub notify_from: f64,
+    /// Above this complexity work waits for approval.
+    pub approve_above: f64,
+    /// How long a told person has to stop it, in seconds.
+    pub notify_delay_secs: u64,
+    /// From this score on a change is opened.
+    pub open_from: u32,
+    /// From this score on a person decides; below, the work is reworked.
+    pub review_from: u32,
+    /// From this score on a change is merged without a person.
+    pub merge_from: u32,
+    /// What happens to points that could not be measured.
+    pub missing_checks: MissingChecks,
+    /// Reworks of the whole change before a person is asked.
+    pub rework_attempts: u32,
+    /// Attempts of one task, its own checks included, before it fails.
+    pub task_attempts: u32,
+    /// Resolutions of one conflict by an agent before a person is asked.
+    pub conflict_attempts: u32,
+    /// How often the base branch may move under a finished change before a person is asked.
+    pub base_moves: u32,
+    /// Retries after a transient failure; the delays are 2, 4, 8 … seconds.
+    pub transient_retries: u32,
+    /// The longest an agent session may take, in seconds.
+    pub agent_deadline_secs: u64,
+    /// The longest one check may take, in seconds.
+    pub check_deadline_secs: u64,
+    /// Between asking a process to end and killing it, in seconds.
+    pub grace_secs: u64,
+    /// How long a question to a person stays open, in seconds; then its default action is taken.
+    pub escalation_deadline_secs: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_parallel: 5,
+            max_tasks: 50,
+            simple_below: 3.0,
+            notify_from: 5.0,
+            approve_above: 7.0,
+            notify_delay_secs: 300,
+            open_from: 80,
+            review_from: 60,
+            merge_from: 90,
+            missing_checks: MissingChecks::Zero,
+            rework_attempts: 3,
+            task_attempts: 3,
+            conflict_attempts: 1,
+            base_moves: 5,
+            transient_retries: 3,
+            agent_deadline_secs: 3600,
+            check_deadline_secs: 1800,
+            grace_secs: 5,
+            escalation_deadline_secs: 7 * 24 * 3600,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The ports: what the engine needs from the world. Each says what is true afterwards.
+//!
+//! Fallible methods answer with [`Failure`], because a failure is recorded and judged; adapters make it from
+//! their own error types.
+
+mod agents;
+mod checks;
+mod forge;
+mod store;
+mod surroundings;
+mod worktrees;
+
+use std::pin::Pin;
+
+pub use agents::{Agents, SessionWatch};
+pub use checks::{CheckJob, Checked, Checks, Scope};
+pub use forge::{Forge, LocalRecords, NewChange};
+pub use store::{
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
+};
+pub use surroundings::{Clock, Ids, Journal};
+pub use worktrees::{AddedLine, Worktrees};
+
+pub use crate::failure::Failure;
+
+/// Becomes ready when the work that it was given to must stop: ask, wait for the grace, kill, then return.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A [`Stop`] that never asks.
+pub fn never_stop() -> Stop {
+    Box::pin(std::future::pending())
+}

@@ -1,0 +1,82 @@
+//! Isolated checkouts, commits and merges of one repository.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::Failure;
+use crate::ids::{CommitId, RunId};
+use crate::worktree::{
+    Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Worktree,
+    WorktreeSpec,
+};
+
+/// A line that a change adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedLine {
+    /// Path relative to the repository.
+    pub file: String,
+    /// Line in the new file, from 1.
+    pub line: u64,
+    /// The line without its end, at most 4,000 characters.
+    pub text: String,
+}
+
+/// Custody of worktrees, branches and merges in one repository.
+///
+/// Nothing that was committed, staged or left untracked is ever lost: before anything is removed or overwritten,
+/// what is reachable from no branch is pinned under `refs/miyabi/keep/<run>/<step>/<n>`. The main checkout is touched
+/// by [`land`](Self::land) only. Methods may be called at once from many tasks and many processes.
+#[async_trait]
+pub trait Worktrees: Send + Sync {
+    /// What the repository is like. Errors: `Input` when it is none, is bare or has no commit.
+    async fn inspect(&self) -> Result<RepoState, Failure>;
+
+    /// Opens a checkout as specified; calling again with the same spec returns the same one.
+    ///
+    /// Registered one at a time, populated in parallel. `.worktrees/` and the context files are in
+    /// `.git/info/exclude` afterwards. Errors: `Exhausted` when the disk is full, and nothing half-made is left.
+    async fn open(&self, spec: &WorktreeSpec) -> Result<Worktree, Failure>;
+
+    /// Puts files for the agent into the worktree; they are excluded from every commit. Names are single components.
+    async fn put_context(&self, worktree: &Worktree, files: &[(&str, String)]) -> Result<(), Failure>;
+
+    /// Leaves in the worktree, uncommitted, the merge of `theirs`, with conflict markers where sides do not fit.
+    async fn begin_merge(&self, worktree: &Worktree, theirs: &CommitId) -> Result<Vec<ConflictFile>, Failure>;
+
+    /// Conflict markers that are still in these files of the worktree: `path:line`.
+    async fn markers_left(&self, worktree: &Worktree, files: &[String]) -> Result<Vec<String>, Failure>;
+
+    /// Makes one commit on the worktree's branch of all that is there, whoever staged or committed parts of it.
+    /// `None` when the tree equals the first parent's: nothing was changed. Hooks do not run.
+    async fn commit(&self, worktree: &Worktree, spec: &CommitSpec) -> Result<Option<Committed>, Failure>;
+
+    /// Merges a commit into a branch without a checkout, or says why it does not fit. The branch's own worktree,
+    /// if it has one, follows.
+    async fn merge(&self, spec: &MergeSpec) -> Result<Merged, Failure>;
+
+    /// Brings a reviewed commit into its base branch, only if nothing newer is there. A main checkout of that branch
+    /// follows; uncommitted changes that it would overwrite are `DirtyCheckout`, and nothing is done then.
+    async fn land(&self, spec: &LandSpec) -> Result<Landed, Failure>;
+
+    /// The commit of a branch, if there is one.
+    async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure>;
+
+    /// The tree of a commit.
+    async fn tree(&self, commit: &CommitId) -> Result<crate::ids::TreeId, Failure>;
+
+    /// What lies between two commits, as one commit's figures.
+    async fn compare(&self, base: &CommitId, head: &CommitId) -> Result<Committed, Failure>;
+
+    /// Lines that text files gained between the merge base of two commits and the second one; at most `limit`.
+    async fn added_lines(&self, base: &CommitId, head: &CommitId, limit: usize) -> Result<Vec<AddedLine>, Failure>;
+
+    /// Removes the checkout of that name and, when it is reachable elsewhere, its branch. Absent already is success.
+    async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure>;
+
+    /// Our worktrees, whoever opened them.
+    async fn list(&self) -> Result<Vec<Worktree>, Failure>;
+
+    /// Where worktrees are put.
+    fn folder(&self) -> &Path;
+}

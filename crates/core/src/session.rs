@@ -1,0 +1,194 @@
+//! Agent sessions: what is asked of a coding program, and what it was seen to do.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Attempt, RunId, SessionId, StepId};
+
+/// How one coding program is driven, with its program where it needs one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Adapter {
+    /// Claude Code, headless.
+    Claude,
+    /// Any program: the prompt on standard input, the worktree as current folder. Program first, then arguments.
+    Command(Vec<String>),
+    /// A playbook file of edits, commands, delays and failures.
+    Scripted(PathBuf),
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claude => f.write_str("claude"),
+            Self::Command(argv) => write!(f, "command:{}", argv.join(" ")),
+            Self::Scripted(playbook) => write!(f, "scripted:{}", playbook.display()),
+        }
+    }
+}
+
+impl FromStr for Adapter {
+    type Err = String;
+
+    /// Reads `claude`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "claude" => Ok(Self::Claude),
+            Some(("command", program)) if !program.trim().is_empty() => {
+                Ok(Self::Command(program.split_whitespace().map(str::to_owned).collect()))
+            }
+            Some(("scripted", playbook)) if !playbook.is_empty() => Ok(Self::Scripted(PathBuf::from(playbook))),
+            _ => Err(format!(
+                "unknown agent `{text}`: expected `claude`, `command:<program>` or `scripted:<playbook.yaml>`"
+            )),
+        }
+    }
+}
+
+/// One session to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionSpec {
+    /// Its id; also in the environment of the program as `MIYABI_SESSION`.
+    pub session: SessionId,
+    /// The run it belongs to; also in the environment as `MIYABI_RUN`, by which leftovers are found.
+    pub run: RunId,
+    /// The step it works on; also in the environment as `MIYABI_STEP`.
+    pub step: StepId,
+    /// Which try of the step.
+    pub attempt: Attempt,
+    /// How the program is driven.
+    pub adapter: Adapter,
+    /// The current folder of the program.
+    pub worktree: PathBuf,
+    /// What it is asked, fences included.
+    pub prompt: String,
+    /// Where its raw output goes, byte by byte.
+    pub transcript: PathBuf,
+    /// When it is stopped, in seconds from its start.
+    pub deadline_secs: u64,
+    /// Between asking it to end and killing it, in seconds.
+    pub grace_secs: u64,
+}
+
+/// A process that can be recognised later, even after its number was given to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessMark {
+    /// Process id; also the id of its process group.
+    pub pid: u32,
+    /// Start time in clock ticks since boot, as the kernel tells it; 0 where it does not.
+    pub start_ticks: u64,
+}
+
+/// What a session used; what the program did not tell stays `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// Input tokens, cached ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Output tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// Cost in US dollars, as the program states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Turns of the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
+}
+
+/// How a session ended. What the agent says about its work is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "ended", rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// The program ended by itself and reported no error.
+    Completed,
+    /// The program ended with an error of its own.
+    Failed {
+        /// What it said or its exit code.
+        detail: String,
+    },
+    /// The deadline passed; the program was stopped.
+    TimedOut,
+    /// Stopped because the run asked.
+    Stopped,
+    /// The program could not be started.
+    NotStarted {
+        /// Why.
+        detail: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// What one session came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionOutcome {
+    /// How it ended.
+    pub end: SessionEnd,
+    /// What it used.
+    pub usage: Usage,
+    /// Its last words to the user; data, never proof.
+    pub last_message: Option<String>,
+    /// Writes or commands that the program's own rules refused.
+    pub refusals: Vec<String>,
+    /// Processes that had to be killed after the program itself had ended.
+    pub leftovers: u32,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+/// What was seen in a session's output, in one vocabulary for all adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum AgentEvent {
+    /// The program named its own session.
+    Named {
+        /// Its id in that program.
+        session: String,
+    },
+    /// It said something.
+    Message {
+        /// What.
+        text: String,
+    },
+    /// It began to use a tool.
+    ToolStarted {
+        /// The tool.
+        tool: String,
+        /// What it works on, in short.
+        detail: String,
+    },
+    /// A tool ended.
+    ToolEnded {
+        /// Whether the tool says it worked.
+        ok: bool,
+    },
+    /// It was refused something by its own rules.
+    Refused {
+        /// What.
+        what: String,
+    },
+    /// It waits for its model to become available again.
+    Waiting {
+        /// Why.
+        reason: String,
+    },
+    /// What it has used so far; replaces earlier figures.
+    Usage(Usage),
+    /// It reported its end.
+    Ended {
+        /// Whether it reports success.
+        ok: bool,
+        /// Its own word for it.
+        reason: String,
+    },
+    /// A line that is none of these.
+    Raw {
+        /// The line.
+        line: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! Worktrees, branches, merges and keep-refs, through the git program.

@@ -1,0 +1,1 @@
+//! Running checks, and reading the reports that tools write.
