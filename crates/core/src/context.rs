@@ -1,4 +1,4 @@
-//! What an agent finds in its worktree: `.agent-context.json` and `EXECUTION_CONTEXT.md`. Neither is ever committed.
+//! What an agent finds in its worktree: `.agent-context.json` and `EXECUTION_CONTEXT.md`. None of it is ever committed.
 
 mod text;
 
@@ -12,6 +12,8 @@ use crate::ids::{CommitId, IssueNumber, SessionId, StepId};
 pub const CONTEXT_JSON: &str = ".agent-context.json";
 /// Name of the same for people.
 pub const CONTEXT_MD: &str = "EXECUTION_CONTEXT.md";
+/// Name of the file with the rendered prompt.
+pub const CONTEXT_PROMPT: &str = ".agent-prompt.md";
 
 /// The machine-readable context of one session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

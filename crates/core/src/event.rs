@@ -163,6 +163,9 @@ pub struct RunStarted {
     pub policy: Policy,
     /// How tasks are done.
     pub adapter: Adapter,
+    /// Who analyses and decomposes; none: the deterministic readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planner: Option<Adapter>,
     /// Who asked for the run.
     pub actor: String,
     /// How: `cli`, `label`, `comment` …
@@ -219,9 +222,9 @@ pub enum Gate {
         /// The time.
         at: Timestamp,
     },
-    /// Other steps take its place; a `PlanExtended` that supersedes it follows in the same append.
+    /// Other steps take its place; the `PlanExtended` that supersedes it stands just before, in the same append.
     Rework,
-    /// A person is asked; an `EscalationRaised` follows in the same append.
+    /// A person is asked; the `EscalationRaised` stands just before, in the same append.
     Escalate,
     /// The step failed for good.
     Block,

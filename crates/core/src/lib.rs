@@ -2,16 +2,21 @@
 
 pub mod analysis;
 pub mod context;
+pub mod decide;
 pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod intent;
 pub mod issue;
+pub mod naming;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod redact;
 pub mod report;
+pub mod run;
 pub mod session;
 pub mod status;
 pub mod task;
+pub mod view;
 pub mod worktree;

@@ -1,14 +1,17 @@
 //! Tasks: what an issue is decomposed into.
 
+mod check;
 mod reader;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use check::{TaskProblem, check_tasks};
 pub use reader::read_tasks;
 
 use crate::analysis::Kind;
-use crate::ids::StepId;
+use crate::ids::{CommitId, SessionId, StepId};
+use crate::status::Status;
 
 /// A step that decomposition added: one piece of work for one agent in one worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,4 +56,39 @@ pub struct Decomposition {
     /// Who says so: `deterministic reader`, or the agent's name.
     #[serde(default)]
     pub coordinator: String,
+}
+
+/// What an agent's work on a task came to, as git and the checks show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentResult {
+    /// `succeeded`; a failed attempt is a failure, not a result.
+    pub status: Status,
+    /// The session.
+    pub session_id: SessionId,
+    /// The commit that holds the work.
+    pub commit: CommitId,
+    /// Paths that are new.
+    pub files_created: Vec<String>,
+    /// Paths that were changed or deleted.
+    pub files_changed: Vec<String>,
+    /// Lines added.
+    pub insertions: u64,
+    /// Lines removed.
+    pub deletions: u64,
+    /// Tests that passed; none: not measured.
+    pub tests_passed: Option<u64>,
+    /// Tests that failed; none: not measured.
+    pub tests_failed: Option<u64>,
+    /// Warnings of the linter in the whole checkout; none: not measured.
+    pub lint_warnings: Option<u64>,
+    /// What could not be measured, with its reason.
+    pub not_measured: Vec<String>,
+    /// How long the agent worked.
+    pub duration_ms: u64,
+    /// Input and output tokens, as the program states them.
+    pub tokens: Option<u64>,
+    /// Cost in US dollars, as the program states it.
+    pub cost_usd: Option<f64>,
+    /// The agent's last words; data, never proof.
+    pub last_message: Option<String>,
 }

@@ -13,6 +13,10 @@ pub trait Agents: Send + Sync {
     /// Errors: `Input` for an unknown template or a missing value.
     fn prompt(&self, template: &str, values: &serde_json::Value) -> Result<String, Failure>;
 
+    /// Finds the JSON in an agent's last message and checks it against a JSON Schema.
+    /// Errors: `BadAnswer` that names every violation with its place.
+    fn answer(&self, schema: &serde_json::Value, last_message: &str) -> Result<serde_json::Value, Failure>;
+
     /// Runs one session to its end, its deadline or `stop`, whichever comes first.
     ///
     /// Afterwards the program and everything that it started in its process group or with its marks in the

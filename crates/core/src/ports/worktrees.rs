@@ -74,6 +74,9 @@ pub trait Worktrees: Send + Sync {
     /// Removes the checkout of that name and, when it is reachable elsewhere, its branch. Absent already is success.
     async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure>;
 
+    /// Removes the checkouts that were kept ready for reuse.
+    async fn drain(&self) -> Result<(), Failure>;
+
     /// Our worktrees, whoever opened them.
     async fn list(&self) -> Result<Vec<Worktree>, Failure>;
 

@@ -1,0 +1,152 @@
+//! What follows from the state of a run.
+//!
+//! Decisions are facts too: [`decide`] answers with the events to append. Whoever appends them folds them in, acts on
+//! them (an attempt that started is run, a recorded intent is performed) and decides again, until nothing follows.
+//! It never waits, never fails, and reads no clock: the same log at the same time gives the same decisions.
+
+mod ask;
+mod grow;
+mod judge;
+mod write;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::{Answer, EventBody, Gate};
+use crate::ids::{RunId, StepId};
+use crate::plan::{Uses, Work};
+use crate::run::{Phase, Run, StepState, Weight, weight};
+use crate::status::Status;
+
+/// The events that follow now, in the order in which they are to be appended; empty when nothing follows.
+pub fn decide(run: &Run, now: Timestamp) -> Vec<EventBody> {
+    if run.ended.is_some() {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    answer_by_default(run, now, &mut events);
+    if !events.is_empty() {
+        return events;
+    }
+    if run.cancelled_by.is_some() {
+        cancel(run, &mut events);
+    }
+    if events.is_empty() {
+        for state in run.to_judge(now) {
+            judge::judge(run, state, now, &mut events);
+        }
+        start(run, now, &mut events);
+    }
+    if events.is_empty() {
+        finish(run, &mut events);
+    }
+    events
+}
+
+/// Questions whose time is over get their default answer.
+fn answer_by_default(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
+    for question in run.questions.values().filter(|question| question.deadline <= now) {
+        events.push(EventBody::EscalationAnswered {
+            escalation: question.id.clone(),
+            answer: Answer {
+                action: question.default_action.clone(),
+                by: "miyabi".to_owned(),
+                from: "deadline".to_owned(),
+                note: format!("no answer before {}", question.deadline),
+            },
+        });
+    }
+}
+
+/// A cancelled run ends every step that is not running, except those that always run.
+fn cancel(run: &Run, events: &mut Vec<EventBody>) {
+    for state in run.steps() {
+        let stays = match state.phase {
+            Phase::Running | Phase::Ended(_) => true,
+            Phase::Queued => state.step.run_condition == crate::plan::RunCondition::Always,
+            Phase::Judging | Phase::RetryAt(_) | Phase::ProceedAt(_) | Phase::Asking(_) => false,
+        };
+        if !stays {
+            events.push(EventBody::StepCancelled { step: state.step.id.clone() });
+        }
+    }
+}
+
+/// Skips what is not to be started and starts what may, within the limits.
+fn start(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
+    for state in run.doomed() {
+        events.push(EventBody::StepSkipped { step: state.step.id.clone(), reason: why_skipped(run, state) });
+    }
+    let mut places = (run.policy().max_parallel as usize).max(1);
+    let mut lane_free = true;
+    for state in run.running() {
+        match weight(&state.step.work) {
+            Weight::Heavy => places = places.saturating_sub(1),
+            Weight::Lane => lane_free = false,
+            Weight::Light => {}
+        }
+    }
+    for state in run.startable(now) {
+        match weight(&state.step.work) {
+            Weight::Heavy if places == 0 => continue,
+            Weight::Heavy => places -= 1,
+            Weight::Lane if !lane_free => continue,
+            Weight::Lane => lane_free = false,
+            Weight::Light => {}
+        }
+        events.push(EventBody::StepStarted { step: state.step.id.clone(), attempt: state.attempt + 1 });
+        if let Work::Uses(uses @ (Uses::Change | Uses::Merge | Uses::Close)) = &state.step.work {
+            write::of_step(run, state, *uses, events);
+        }
+    }
+}
+
+fn why_skipped(run: &Run, state: &StepState) -> String {
+    let blocking = state.step.needs.iter().filter_map(|need| run.step(need)).find(|need| !need.lets_pass());
+    match blocking {
+        Some(need) => format!("`{}` {}", need.step.id, need.status()),
+        None => "nothing before it failed".to_owned(),
+    }
+}
+
+/// A run ends when all its steps have ended and all its writes are done.
+fn finish(run: &Run, events: &mut Vec<EventBody>) {
+    if !run.is_complete() || !run.open_intents.is_empty() {
+        return;
+    }
+    let failed = run.steps().iter().find(|state| state.fails_run());
+    let (status, reason) = match (&run.cancelled_by, failed) {
+        (Some(by), _) => (Status::Cancelled, format!("cancelled by {by}")),
+        (None, Some(state)) => {
+            let why = state.failure().map_or_else(String::new, |failure| format!(": {failure}"));
+            (Status::Failed, format!("`{}` failed{why}", state.step.id))
+        }
+        (None, None) => (Status::Succeeded, "all steps done".to_owned()),
+    };
+    if status != Status::Succeeded && write::of_end(run, status, &reason, events) {
+        return;
+    }
+    events.push(EventBody::RunFinished { status, reason });
+}
+
+/// Appends a gate decision with the rule and the numbers that it rests on.
+fn gate(events: &mut Vec<EventBody>, step: &StepId, gate: Gate, rule: impl Into<String>, numbers: &[(&str, f64)]) {
+    events.push(EventBody::GateDecided {
+        step: step.clone(),
+        gate,
+        rule: rule.into(),
+        numbers: numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect::<BTreeMap<_, _>>(),
+    });
+}
+
+/// When to try again after the `failures`th transient failure: 2, 4, 8 … seconds and up to a quarter more, spread by
+/// the names so that many runs do not come back at once.
+pub fn backoff(run: &RunId, step: &StepId, failures: u32, now: Timestamp) -> Timestamp {
+    let base_ms = 1000_i64 << failures.clamp(1, 6);
+    let seed = format!("{run}/{step}/{failures}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let jitter_ms = i64::try_from(seed % 250).unwrap_or(0) * base_ms / 1000;
+    now.saturating_add(SignedDuration::from_millis(base_ms + jitter_ms)).unwrap_or(now)
+}

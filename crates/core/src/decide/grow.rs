@@ -1,0 +1,164 @@
+//! Extensions: the steps that a decision adds to the plan.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::Kind;
+use crate::event::Gate;
+use crate::failure::Failure;
+use crate::ids::{CommitId, StepId};
+use crate::plan::{Extension, Integrate, Purpose, Step, TaskWork, Uses, Work};
+use crate::report::{CheckEnd, Report, Severity};
+use crate::run::{Phase, Run, StepState};
+use crate::task::Task;
+use crate::worktree::ConflictFile;
+
+/// The step that merges the commit of a task.
+fn merge_id(task: &StepId) -> StepId {
+    StepId::new(format!("{task}.merge"))
+}
+
+fn integrate(of: &StepId, id: StepId, resolutions: u32) -> Step {
+    Step::new(id, Work::Integrate(Integrate { of: of.clone(), resolutions })).needs([of.clone()])
+}
+
+/// Each task, its merge, and the execute step waiting for all merges. A task starts when those that it stands on
+/// are merged.
+pub(super) fn tasks(run: &Run, by: &StepState, tasks: &[Task]) -> Extension {
+    let total = tasks.len() as u32;
+    let mut extension = Extension::default();
+    for (task, index) in tasks.iter().zip(1..) {
+        let work = TaskWork { task: task.clone(), index, total, purpose: Purpose::Implement };
+        let mut needs: Vec<_> = task.dependencies.iter().map(merge_id).collect();
+        needs.push(by.step.id.clone());
+        extension.steps.push(Step::new(task.id.clone(), Work::Task(Box::new(work))).needs(needs));
+        extension.steps.push(integrate(&task.id, merge_id(&task.id), 0));
+    }
+    let merges: Vec<_> = tasks.iter().map(|task| merge_id(&task.id)).collect();
+    let execute = run.steps().iter().filter(|state| {
+        state.step.work == Work::Uses(Uses::Execute) && state.step.needs.contains(&by.step.id)
+    });
+    extension.joins = execute.map(|state| (state.step.id.clone(), merges.clone())).collect::<BTreeMap<_, _>>();
+    extension
+}
+
+/// A conflict's both sides as the failed merge recorded them.
+pub(super) fn conflict_files(failure: &Failure) -> Vec<ConflictFile> {
+    serde_json::from_value(failure.evidence["files"].clone()).unwrap_or_default()
+}
+
+/// An agent brings both sides together, then the merge is tried again in place of the failed one.
+pub(super) fn resolution(
+    run: &Run,
+    failed: &StepState,
+    integrate_work: &Integrate,
+    failure: &Failure,
+) -> Option<Extension> {
+    let Work::Task(original) = &run.step(&integrate_work.of)?.step.work else { return None };
+    let theirs: CommitId = serde_json::from_value(failure.evidence["theirs"].clone()).ok()?;
+    let n = integrate_work.resolutions + 1;
+    let resolve = StepId::new(format!("{}.resolve-{n}", original.task.id));
+    let work = TaskWork {
+        purpose: Purpose::Resolve { theirs, files: conflict_files(failure) },
+        ..TaskWork::clone(original)
+    };
+    let merge = StepId::new(format!("{}.merge-{}", original.task.id, n + 1));
+    Some(Extension {
+        steps: vec![
+            Step::new(resolve.clone(), Work::Task(Box::new(work))).needs([integrate_work.of.clone()]),
+            integrate(&resolve, merge.clone(), n),
+        ],
+        joins: BTreeMap::new(),
+        supersedes: Some((failed.step.id.clone(), merge)),
+    })
+}
+
+/// How many steps of that kind the plan holds.
+pub(super) fn count_uses(run: &Run, uses: Uses) -> u32 {
+    run.steps().iter().filter(|state| state.step.work == Work::Uses(uses)).count() as u32
+}
+
+/// How often the whole change was reworked.
+pub(super) fn count_reworks(run: &Run) -> u32 {
+    let rework = |state: &&StepState| {
+        matches!(&state.step.work, Work::Task(work) if matches!(work.purpose, Purpose::Rework { .. }))
+    };
+    run.steps().iter().filter(rework).count() as u32
+}
+
+fn next(run: &Run, uses: Uses, like: &StepState) -> Step {
+    let n = count_uses(run, uses) + 1;
+    Step { id: StepId::new(format!("{}-{n}", uses.as_str())), needs: Vec::new(), work: Work::Uses(uses), ..like.step.clone() }
+}
+
+/// The base branch goes in; then review, change and merge once more, in place of the failed merge.
+pub(super) fn update(run: &Run, merge: &StepState, n: u32) -> Extension {
+    let update = Step::new(format!("update-{n}"), Work::Uses(Uses::Update)).needs([merge.step.id.clone()]);
+    let review = next(run, Uses::Review, merge).needs([update.id.clone()]);
+    let change = next(run, Uses::Change, merge).needs([review.id.clone()]);
+    let again = next(run, Uses::Merge, merge).needs([change.id.clone()]);
+    let supersedes = Some((merge.step.id.clone(), again.id.clone()));
+    Extension { steps: vec![update, review, change, again], joins: BTreeMap::new(), supersedes }
+}
+
+/// The same review once more, in place of the one that ended.
+pub(super) fn another_review(run: &Run, review: &StepState) -> Extension {
+    let again = next(run, Uses::Review, review).needs([review.step.id.clone()]);
+    let supersedes = Some((review.step.id.clone(), again.id.clone()));
+    Extension { steps: vec![again], joins: BTreeMap::new(), supersedes }
+}
+
+/// An agent mends the whole change, its commit goes in, and the review is made again.
+pub(super) fn rework(run: &Run, review: &StepState, report: &Report, n: u32) -> Extension {
+    let findings = findings(report);
+    let id = StepId::new(format!("rework-{n}"));
+    let task = Task {
+        id: id.clone(),
+        title: format!("Mend what the review found (score {})", report.score),
+        description: String::new(),
+        kind: Kind::Bug,
+        agent: "codegen".to_owned(),
+        estimate_minutes: 30,
+        dependencies: Vec::new(),
+        acceptance: findings.iter().take(20).map(|finding| format!("no longer found: {finding}")).collect(),
+        files: Vec::new(),
+    };
+    let total = run.tasks().count() as u32;
+    let work = TaskWork { task, index: n, total, purpose: Purpose::Rework { findings } };
+    let merge = integrate(&id, merge_id(&id), 0);
+    let again = next(run, Uses::Review, review).needs([merge.id.clone()]);
+    let supersedes = Some((review.step.id.clone(), again.id.clone()));
+    let mend = Step::new(id, Work::Task(Box::new(work))).needs([review.step.id.clone()]);
+    Extension { steps: vec![mend, merge, again], joins: BTreeMap::new(), supersedes }
+}
+
+/// What a report found, one line each: closed gates, failed checks, then findings that cost points.
+pub fn findings(report: &Report) -> Vec<String> {
+    let failed = report.checks.iter().filter(|check| check.end == CheckEnd::Failed);
+    let failed = failed.map(|check| format!("`{}` failed", check.command.join(" ")));
+    let found = report.issues.iter().filter(|finding| finding.severity > Severity::Info).take(100).map(|finding| {
+        let place = match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            _ => String::new(),
+        };
+        let first = finding.message.lines().next().unwrap_or_default();
+        format!("{place}{first} [{}]", finding.rule)
+    });
+    report.gates.iter().cloned().chain(failed).chain(found).collect()
+}
+
+/// Who approved an earlier change of this run, and the score that it had then.
+pub(super) fn earlier_approval(run: &Run, change: &StepState) -> Option<(String, u32)> {
+    let earlier = run.steps().iter().rev().find(|state| {
+        state.step.id != change.step.id
+            && state.step.work == Work::Uses(Uses::Change)
+            && matches!(state.phase, Phase::Ended(_))
+            && matches!(state.gate, Some((Gate::Proceed, _)))
+    })?;
+    let answer = earlier.answer.as_ref()?;
+    let reports = run.steps().iter().filter(|state| state.step.work == Work::Uses(Uses::Review));
+    let scores = reports.filter_map(|state| state.output()?.get("score")?.as_u64());
+    // The newest report is the one being judged; the approval spoke of the one before it.
+    let before = scores.collect::<Vec<_>>().into_iter().rev().nth(1)?;
+    Some((answer.by.clone(), u32::try_from(before).ok()?))
+}

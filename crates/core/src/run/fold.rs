@@ -1,0 +1,392 @@
+//! Events change the state of a run; this is the one table of legal transitions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Phase, Ready, Run, SessionState, StepState, Weight, weight};
+use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{Attempt, StepId};
+use crate::plan::{Extension, Plan, RunCondition, Uses, Work};
+use crate::status::Status;
+
+/// An event that cannot follow what came before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} of run `{run}` cannot follow: {why}")]
+pub struct Illegal {
+    /// The run.
+    pub run: String,
+    /// The event's place.
+    pub seq: u64,
+    /// What does not fit.
+    pub why: String,
+}
+
+/// Folds a log into the run that it tells; `None` for an empty log.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Option<Run>, Illegal> {
+    let mut events = events.into_iter();
+    let Some(first) = events.next() else { return Ok(None) };
+    let mut run = Run::start(first)?;
+    for event in events {
+        run.apply(event)?;
+    }
+    Ok(Some(run))
+}
+
+/// Whether a success of this step is judged before it counts.
+fn judged(work: &Work) -> bool {
+    matches!(work, Work::Uses(Uses::Analyse | Uses::Decompose | Uses::Review | Uses::Change))
+}
+
+impl Run {
+    /// The run that begins with this event.
+    pub fn start(event: &Event) -> Result<Self, Illegal> {
+        let illegal = |why: &str| Illegal { run: event.run.to_string(), seq: event.seq, why: why.to_owned() };
+        let EventBody::RunStarted(started) = &event.body else {
+            return Err(illegal("the first event is not `run_started`"));
+        };
+        if event.seq != 0 {
+            return Err(illegal("the first event is not number 0"));
+        }
+        let mut run = Self {
+            id: event.run.clone(),
+            started: RunStarted { plan: Plan::default(), ..RunStarted::clone(started) },
+            started_at: event.at,
+            last_at: event.at,
+            next_seq: 1,
+            ended: None,
+            cancelled_by: None,
+            sessions: Vec::new(),
+            questions: BTreeMap::new(),
+            questions_raised: 0,
+            answers_by_people: 0,
+            open_intents: Vec::new(),
+            intents: HashMap::new(),
+            steps: Vec::new(),
+            index: HashMap::new(),
+            ready: Ready::default(),
+            running: BTreeSet::new(),
+            judging: BTreeSet::new(),
+            timed: BTreeSet::new(),
+            unfinished: 0,
+        };
+        let plan = Extension { steps: started.plan.steps.clone(), ..Extension::default() };
+        run.extend(&plan, None).map_err(|why| illegal(&why))?;
+        Ok(run)
+    }
+
+    /// Takes the next event. An illegal one changes nothing.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Illegal> {
+        self.transition(event).map_err(|why| Illegal { run: self.id.to_string(), seq: event.seq, why })?;
+        self.next_seq += 1;
+        self.last_at = self.last_at.max(event.at);
+        Ok(())
+    }
+
+    fn transition(&mut self, event: &Event) -> Result<(), String> {
+        if event.run != self.id {
+            return Err(format!("it belongs to run `{}`", event.run));
+        }
+        if event.seq != self.next_seq {
+            return Err(format!("the log is at {}", self.next_seq));
+        }
+        if self.ended.is_some() {
+            return Err("the run has ended".to_owned());
+        }
+        let at = event.at;
+        match &event.body {
+            EventBody::RunStarted(_) => Err("the run has started already".to_owned()),
+            EventBody::StepStarted { step, attempt } => self.step_started(step, *attempt, at),
+            EventBody::StepSucceeded { step, attempt, output } => {
+                self.attempt_ended(step, *attempt, Ok(output.clone()), at)
+            }
+            EventBody::StepFailed { step, attempt, failure } => {
+                self.attempt_ended(step, *attempt, Err(failure.clone()), at)
+            }
+            EventBody::AttemptLost { step, attempt } => {
+                let ix = self.running_attempt(step, *attempt)?;
+                self.running.remove(&ix);
+                self.steps[ix].phase = Phase::Queued;
+                self.make_ready(ix);
+                Ok(())
+            }
+            EventBody::StepSkipped { step, reason } => {
+                let ix = self.queued_and_ready(step)?;
+                self.steps[ix].skipped = Some(reason.clone());
+                self.end_step(ix, Status::Skipped, at);
+                Ok(())
+            }
+            EventBody::StepCancelled { step } => self.step_cancelled(step, at),
+            EventBody::GateDecided { step, gate, rule, .. } => self.gate_decided(step, gate, rule, at),
+            EventBody::PlanExtended { by, extension } => {
+                let by = self.known(by)?;
+                self.extend(extension, Some(by))
+            }
+            EventBody::EscalationRaised(question) => {
+                let ix = self.known(&question.step)?;
+                if self.steps[ix].phase != Phase::Judging {
+                    return Err(format!("step `{}` has nothing to ask about", question.step));
+                }
+                if self.questions.insert(question.id.clone(), (**question).clone()).is_some() {
+                    return Err(format!("question `{}` was raised already", question.id));
+                }
+                self.questions_raised += 1;
+                Ok(())
+            }
+            EventBody::EscalationAnswered { escalation, answer } => self.answered(escalation, answer),
+            EventBody::SessionStarted(session) => {
+                self.running_attempt(&session.step, session.attempt)?;
+                self.sessions.push(SessionState {
+                    id: session.session.clone(),
+                    step: session.step.clone(),
+                    attempt: session.attempt,
+                    process: session.process,
+                    base: session.base.clone(),
+                    transcript: session.transcript.clone(),
+                    started_at: at,
+                    end: None,
+                    usage: Default::default(),
+                });
+                Ok(())
+            }
+            EventBody::SessionEnded(ended) => {
+                let session = self.sessions.iter_mut().rev().find(|session| session.id == ended.session);
+                let session = session.ok_or_else(|| format!("no session `{}`", ended.session))?;
+                session.end = Some((ended.end.clone(), at));
+                session.usage = ended.usage;
+                Ok(())
+            }
+            EventBody::IntentRecorded(intent) => {
+                if self.intents.contains_key(&intent.id) {
+                    return Err(format!("intent `{}` was recorded already", intent.id));
+                }
+                self.intents.insert(intent.id.clone(), None);
+                self.open_intents.push((**intent).clone());
+                Ok(())
+            }
+            EventBody::IntentDone { intent, receipt } => {
+                self.close_intent(intent.as_str())?;
+                self.intents.insert(intent.clone(), Some(receipt.clone()));
+                Ok(())
+            }
+            EventBody::IntentFailed { intent, .. } => self.close_intent(intent.as_str()),
+            EventBody::CancelRequested { by } => {
+                self.cancelled_by.get_or_insert_with(|| by.clone());
+                Ok(())
+            }
+            EventBody::RunFinished { status, reason } => {
+                if self.unfinished > 0 || !self.open_intents.is_empty() {
+                    return Err("steps or writes are still open".to_owned());
+                }
+                self.ended = Some((*status, reason.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn known(&self, step: &StepId) -> Result<usize, String> {
+        self.index.get(step).copied().ok_or_else(|| format!("no step `{step}`"))
+    }
+
+    fn running_attempt(&self, step: &StepId, attempt: Attempt) -> Result<usize, String> {
+        let ix = self.known(step)?;
+        let state = &self.steps[ix];
+        if state.phase != Phase::Running {
+            return Err(format!("step `{step}` is {}", state.status()));
+        }
+        if state.attempt != attempt {
+            return Err(format!("attempt {attempt} of step `{step}` is over: attempt {} runs", state.attempt));
+        }
+        Ok(ix)
+    }
+
+    fn queued_and_ready(&self, step: &StepId) -> Result<usize, String> {
+        let ix = self.known(step)?;
+        let state = &self.steps[ix];
+        if state.phase != Phase::Queued || state.open_needs > 0 {
+            return Err(format!("step `{step}` is {} with {} open needs", state.status(), state.open_needs));
+        }
+        Ok(ix)
+    }
+
+    fn step_started(&mut self, step: &StepId, attempt: Attempt, at: Timestamp) -> Result<(), String> {
+        let ix = match self.steps[self.known(step)?].phase {
+            Phase::RetryAt(_) => self.known(step)?,
+            _ => self.queued_and_ready(step)?,
+        };
+        let state = &mut self.steps[ix];
+        if attempt != state.attempt + 1 {
+            return Err(format!("attempt {attempt} of step `{step}` cannot follow {}", state.attempt));
+        }
+        if self.ready.doomed.contains(&ix) {
+            return Err(format!("the condition of step `{step}` does not hold"));
+        }
+        if let Phase::RetryAt(time) = state.phase {
+            self.timed.remove(&(time, ix));
+        }
+        state.phase = Phase::Running;
+        state.attempt = attempt;
+        state.started_at.get_or_insert(at);
+        self.forget_ready(ix);
+        self.running.insert(ix);
+        Ok(())
+    }
+
+    fn attempt_ended(
+        &mut self,
+        step: &StepId,
+        attempt: Attempt,
+        result: Result<Value, Failure>,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let ix = self.running_attempt(step, attempt)?;
+        self.running.remove(&ix);
+        let state = &mut self.steps[ix];
+        state.answer = None;
+        let judge = match &result {
+            Ok(_) => judged(&state.step.work),
+            Err(failure) => {
+                state.failures.push(failure.class);
+                true
+            }
+        };
+        state.result = Some(result);
+        if judge {
+            state.phase = Phase::Judging;
+            self.judging.insert(ix);
+        } else {
+            self.end_step(ix, Status::Succeeded, at);
+        }
+        Ok(())
+    }
+
+    fn step_cancelled(&mut self, step: &StepId, at: Timestamp) -> Result<(), String> {
+        let ix = self.known(step)?;
+        match self.steps[ix].phase.clone() {
+            Phase::Running => return Err(format!("step `{step}` is running")),
+            Phase::Ended(status) => return Err(format!("step `{step}` is {status}")),
+            Phase::RetryAt(time) | Phase::ProceedAt(time) => {
+                self.timed.remove(&(time, ix));
+            }
+            Phase::Asking(question) => {
+                self.questions.remove(&question);
+            }
+            Phase::Queued | Phase::Judging => {}
+        }
+        self.judging.remove(&ix);
+        self.forget_ready(ix);
+        self.end_step(ix, Status::Cancelled, at);
+        Ok(())
+    }
+
+    fn gate_decided(&mut self, step: &StepId, gate: &Gate, rule: &str, at: Timestamp) -> Result<(), String> {
+        let ix = self.known(step)?;
+        let asked = self.questions.values().find(|question| question.step == *step).map(|q| q.id.clone());
+        if *gate == Gate::Escalate && asked.is_none() {
+            return Err(format!("no question was raised for step `{step}`"));
+        }
+        if *gate == Gate::Rework && !self.steps[ix].dependants.is_empty() {
+            return Err(format!("no step takes the place of step `{step}`"));
+        }
+        match self.steps[ix].phase {
+            Phase::Judging => {}
+            Phase::ProceedAt(time) => {
+                self.timed.remove(&(time, ix));
+            }
+            _ => return Err(format!("step `{step}` is {} and has nothing to judge", self.steps[ix].status())),
+        }
+        self.judging.remove(&ix);
+        let state = &mut self.steps[ix];
+        state.gate = Some((gate.clone(), rule.to_owned()));
+        match gate {
+            Gate::Proceed => self.end_step(ix, Status::Succeeded, at),
+            Gate::Rework => self.end_step(ix, Status::Superseded, at),
+            Gate::Block => {
+                let cancelled = state.failure().is_some_and(|failure| failure.class == FailureClass::Cancelled);
+                self.end_step(ix, if cancelled { Status::Cancelled } else { Status::Failed }, at);
+            }
+            Gate::Notify { until } => {
+                state.phase = Phase::ProceedAt(*until);
+                self.timed.insert((*until, ix));
+            }
+            Gate::Retry { at } => {
+                state.phase = Phase::RetryAt(*at);
+                self.timed.insert((*at, ix));
+            }
+            Gate::Escalate => state.phase = asked.map_or(Phase::Judging, Phase::Asking),
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, question: &crate::ids::EscalationId, answer: &Answer) -> Result<(), String> {
+        let Some(asked) = self.questions.get(question) else {
+            return Err(format!("question `{question}` is not open"));
+        };
+        if !asked.actions.iter().any(|action| action.id == answer.action) {
+            return Err(format!("`{}` is no answer to question `{question}`", answer.action));
+        }
+        let ix = self.known(&asked.step)?;
+        self.questions.remove(question);
+        if answer.from != "deadline" {
+            self.answers_by_people += 1;
+        }
+        let state = &mut self.steps[ix];
+        state.answer = Some(answer.clone());
+        state.phase = Phase::Judging;
+        self.judging.insert(ix);
+        Ok(())
+    }
+
+    fn close_intent(&mut self, intent: &str) -> Result<(), String> {
+        let place = self.open_intents.iter().position(|open| open.id.as_str() == intent);
+        let place = place.ok_or_else(|| format!("intent `{intent}` is not open"))?;
+        self.open_intents.remove(place);
+        Ok(())
+    }
+
+    fn end_step(&mut self, ix: usize, status: Status, at: Timestamp) {
+        let state = &mut self.steps[ix];
+        state.phase = Phase::Ended(status);
+        state.ended_at = Some(at);
+        self.unfinished -= 1;
+        self.forget_ready(ix);
+        for dependant in std::mem::take(&mut self.steps[ix].dependants) {
+            self.steps[dependant].open_needs -= 1;
+            if self.steps[dependant].open_needs == 0 {
+                self.make_ready(dependant);
+            }
+        }
+    }
+
+    /// Puts a queued step without open needs where it belongs.
+    pub(super) fn make_ready(&mut self, ix: usize) {
+        let state = &self.steps[ix];
+        let holds = match state.step.run_condition {
+            RunCondition::Always => true,
+            RunCondition::OnSuccess => self.all_needs_pass(state),
+            RunCondition::OnFailure => !self.all_needs_pass(state),
+        };
+        let set = match weight(&state.step.work) {
+            _ if !holds => &mut self.ready.doomed,
+            Weight::Heavy => &mut self.ready.heavy,
+            Weight::Lane => &mut self.ready.lane,
+            Weight::Light => &mut self.ready.light,
+        };
+        set.insert(ix);
+    }
+
+    fn all_needs_pass(&self, state: &StepState) -> bool {
+        state.step.needs.iter().all(|need| self.step(need).is_none_or(StepState::lets_pass))
+    }
+
+    fn forget_ready(&mut self, ix: usize) {
+        let Ready { doomed, heavy, lane, light } = &mut self.ready;
+        for set in [doomed, heavy, lane, light] {
+            if set.remove(&ix) {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The state of one step.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::event::{Answer, Gate};
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{Attempt, EscalationId};
+use crate::plan::{OnFailure, Step};
+use crate::status::Status;
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepState {
+    /// What it is.
+    pub step: Step,
+    /// Where it is.
+    pub phase: Phase,
+    /// The number of its newest attempt; 0 before the first.
+    pub attempt: Attempt,
+    /// What its newest ended attempt came to.
+    pub result: Option<Result<Value, Failure>>,
+    /// The failures so far, oldest first; lost attempts are none.
+    pub failures: Vec<FailureClass>,
+    /// The newest answer to a question about it.
+    pub answer: Option<Answer>,
+    /// What the policy decided last, with its rule.
+    pub gate: Option<(Gate, String)>,
+    /// Why it was skipped.
+    pub skipped: Option<String>,
+    /// When its first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it reached its end.
+    pub ended_at: Option<Timestamp>,
+    /// How many of its needs have not ended.
+    pub(super) open_needs: usize,
+    /// Steps that need it.
+    pub(super) dependants: Vec<usize>,
+}
+
+/// Where a step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not started.
+    Queued,
+    /// An attempt is under way.
+    Running,
+    /// An attempt ended and the policy has not decided what follows.
+    Judging,
+    /// Another attempt starts at that time.
+    RetryAt(Timestamp),
+    /// It counts as succeeded at that time.
+    ProceedAt(Timestamp),
+    /// A person is asked.
+    Asking(EscalationId),
+    /// Nothing more will happen.
+    Ended(Status),
+}
+
+impl StepState {
+    pub(super) fn new(step: Step) -> Self {
+        Self {
+            step,
+            phase: Phase::Queued,
+            attempt: 0,
+            result: None,
+            failures: Vec::new(),
+            answer: None,
+            gate: None,
+            skipped: None,
+            started_at: None,
+            ended_at: None,
+            open_needs: 0,
+            dependants: Vec::new(),
+        }
+    }
+
+    /// Where it is in its life.
+    pub fn status(&self) -> Status {
+        match self.phase {
+            Phase::Queued => Status::Queued,
+            Phase::Running => Status::Running,
+            Phase::Judging | Phase::RetryAt(_) | Phase::ProceedAt(_) | Phase::Asking(_) => Status::Waiting,
+            Phase::Ended(status) => status,
+        }
+    }
+
+    /// The output of its newest attempt, if that did what it should.
+    pub fn output(&self) -> Option<&Value> {
+        self.result.as_ref()?.as_ref().ok()
+    }
+
+    /// The failure of its newest attempt.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.result.as_ref()?.as_ref().err()
+    }
+
+    /// Whether steps that need it may go on.
+    pub fn lets_pass(&self) -> bool {
+        match self.phase {
+            Phase::Ended(Status::Succeeded | Status::Superseded) => true,
+            Phase::Ended(Status::Failed) => self.step.on_failure == OnFailure::Continue,
+            _ => false,
+        }
+    }
+
+    /// Whether its end makes the run fail.
+    pub fn fails_run(&self) -> bool {
+        self.phase == Phase::Ended(Status::Failed) && self.step.on_failure != OnFailure::Continue
+    }
+}

@@ -1,0 +1,104 @@
+//! Analysis and decomposition: by the deterministic readers, or by an agent whose answer is checked.
+
+use miyabi_core::analysis::{Analysis, read_issue};
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::naming;
+use miyabi_core::run::Run;
+use miyabi_core::session::Adapter;
+use miyabi_core::task::{Decomposition, Task, TaskProblem, check_tasks, read_tasks};
+use miyabi_core::worktree::{Worktree, WorktreeSpec};
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::session::Seat;
+use super::{Job, Outcome, Working, ready};
+use crate::World;
+
+/// Rates the issue.
+pub(super) fn analyse(world: World, job: &Job<'_>) -> Working {
+    let issue = job.run.started.issue.clone();
+    let Some(planner) = job.run.started.planner.clone() else { return ready(to_value(&read_issue(&issue))) };
+    let seat = Seat::of(&world, job);
+    let spec = integration(job.run, job);
+    Box::pin(async move {
+        let values = json!({ "issue": issue });
+        let mut analysis: Analysis = ask(&world, &seat, &planner, spec, "analyst", values).await?;
+        if !(0.0..=10.0).contains(&analysis.complexity) {
+            let why = format!("complexity {} is not between 0.0 and 10.0", analysis.complexity);
+            return Err(Failure::new(FailureClass::BadAnswer, why));
+        }
+        analysis.analyst = planner.to_string();
+        to_value(&analysis)
+    })
+}
+
+/// Makes tasks of the issue, and the integration branch that their work goes into.
+pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
+    let issue = job.run.started.issue.clone();
+    let policy = job.run.policy().clone();
+    let Some(analysis) = job.run.analysis() else {
+        return ready(Err(Failure::new(FailureClass::Input, "the flow has no `analyse` step before `decompose`")));
+    };
+    let planner = job.run.started.planner.clone().filter(|_| analysis.complexity >= policy.simple_below);
+    let seat = Seat::of(&world, job);
+    let spec = integration(job.run, job);
+    Box::pin(async move {
+        world.worktrees.open(&spec).await?;
+        let decomposition = match &planner {
+            None => read_tasks(&issue, &analysis, &policy),
+            Some(planner) => {
+                let spec = WorktreeSpec { keep_work: true, ..spec };
+                let values = json!({ "issue": issue, "analysis": analysis });
+                let answer: Decomposition = ask(&world, &seat, planner, spec, "coordinator", values).await?;
+                Decomposition { coordinator: planner.to_string(), ..answer }
+            }
+        };
+        check_tasks(&decomposition.tasks, issue.number, &policy)
+            .map_err(|problems| refused(&problems, &decomposition.tasks, planner.is_some()))?;
+        to_value(&decomposition)
+    })
+}
+
+fn refused(problems: &[TaskProblem], tasks: &[Task], by_agent: bool) -> Failure {
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let class = if by_agent { FailureClass::BadAnswer } else { FailureClass::Input };
+    let failure = Failure::new(class, format!("the {} tasks are no plan: {}", tasks.len(), lines.join("; ")));
+    failure.evidence(json!(lines)).hint("edit the checklist of the issue, then run it again")
+}
+
+/// The integration branch as it is before any task: at the base commit, whatever an earlier run left there.
+fn integration(run: &Run, job: &Job<'_>) -> WorktreeSpec {
+    let issue = run.started.issue.number;
+    WorktreeSpec {
+        run: run.id.clone(),
+        step: job.state.step.id.clone(),
+        name: naming::integration_worktree(issue),
+        branch: naming::integration_branch(issue),
+        base: run.started.base_commit.clone(),
+        keep_work: false,
+    }
+}
+
+/// Asks an agent for JSON of the shape `T`, in a checkout that it may read.
+async fn ask<T: JsonSchema + DeserializeOwned>(
+    world: &World,
+    seat: &Seat,
+    planner: &Adapter,
+    spec: WorktreeSpec,
+    template: &str,
+    mut values: Value,
+) -> Result<T, Failure> {
+    let schema = schema_for!(T).to_value();
+    values["schema"] = Value::String(serde_json::to_string_pretty(&schema).unwrap_or_default());
+    values["fence"] = Value::String(world.ids.new_id());
+    let prompt = world.agents.prompt(template, &values)?;
+    let worktree: Worktree = world.worktrees.open(&spec).await?;
+    let outcome = seat.run(world, planner, &worktree, prompt).await?;
+    let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
+    serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
+}
+
+fn to_value<T: serde::Serialize>(value: &T) -> Outcome {
+    serde_json::to_value(value).map_err(|error| Failure::caused(FailureClass::Internal, &error))
+}

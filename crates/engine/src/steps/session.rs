@@ -1,0 +1,130 @@
+//! One agent session, told to the log from start to end.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use miyabi_core::event::{EventBody, SessionEnded, SessionStarted};
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::{Attempt, RunId, SessionId, StepId};
+use miyabi_core::ports::SessionWatch;
+use miyabi_core::run::Run;
+use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_core::worktree::Worktree;
+use tokio::sync::watch;
+
+use super::{Job, Progress, stop};
+use crate::World;
+
+/// What a session needs to know of its run, taken when the attempt begins.
+pub(super) struct Seat {
+    pub run: RunId,
+    pub step: StepId,
+    pub attempt: Attempt,
+    pub session: SessionId,
+    pub deadline_secs: u64,
+    pub grace_secs: u64,
+    pub transcript: PathBuf,
+    pub progress: Progress,
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Seat {
+    /// The seat of the attempt that begins.
+    pub(super) fn of(world: &World, job: &Job<'_>) -> Self {
+        let (run, state): (&Run, _) = (job.run, job.state);
+        let file = format!("{}.{}.log", state.step.id, state.attempt);
+        Self {
+            run: run.id.clone(),
+            step: state.step.id.clone(),
+            attempt: state.attempt,
+            session: SessionId::new(world.ids.new_id()),
+            deadline_secs: state.step.timeout_secs.unwrap_or(run.policy().agent_deadline_secs),
+            grace_secs: run.policy().grace_secs,
+            transcript: world.transcripts.join(run.id.as_str()).join(file),
+            progress: job.progress.clone(),
+            stop: job.stop.clone(),
+        }
+    }
+
+    /// Runs the session in a worktree. A program that did not end well is a failure of the attempt.
+    pub(super) async fn run(
+        &self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        prompt: String,
+    ) -> Result<SessionOutcome, Failure> {
+        let spec = SessionSpec {
+            session: self.session.clone(),
+            run: self.run.clone(),
+            step: self.step.clone(),
+            attempt: self.attempt,
+            adapter: adapter.clone(),
+            worktree: worktree.path.clone(),
+            prompt,
+            transcript: self.transcript.clone(),
+            deadline_secs: self.deadline_secs,
+            grace_secs: self.grace_secs,
+        };
+        let watch = Watch { seat: self, adapter, worktree, told: OnceLock::new() };
+        let outcome = world.agents.run(&spec, &watch, stop(self.stop.clone())).await;
+        // A program that could not be started was never told of; its end is the attempt's failure alone.
+        if watch.told.get().is_some() {
+            let ended = SessionEnded {
+                session: self.session.clone(),
+                end: outcome.end.clone(),
+                usage: outcome.usage,
+                leftovers: outcome.leftovers,
+            };
+            self.progress.tell(EventBody::SessionEnded(Box::new(ended))).await;
+        }
+        match outcome.end.clone() {
+            SessionEnd::Completed => Ok(outcome),
+            SessionEnd::Failed { detail } => Err(Failure::new(
+                FailureClass::AgentFailed,
+                format!("the agent ended with an error: {detail}"),
+            )
+            .hint(format!("its whole output is in {}", self.transcript.display()))),
+            SessionEnd::TimedOut => Err(Failure::new(
+                FailureClass::TimedOut,
+                format!("the agent did not end within {} s and was stopped", self.deadline_secs),
+            )
+            .hint("raise `policy.agent_deadline_secs`, or make the task smaller")),
+            SessionEnd::Stopped => Err(Failure::new(FailureClass::Cancelled, "the session was stopped")),
+            SessionEnd::NotStarted { detail, hint } => {
+                Err(Failure::new(FailureClass::Unavailable, detail).hint(hint))
+            }
+        }
+    }
+}
+
+struct Watch<'a> {
+    seat: &'a Seat,
+    adapter: &'a Adapter,
+    worktree: &'a Worktree,
+    told: OnceLock<()>,
+}
+
+#[async_trait]
+impl SessionWatch for Watch<'_> {
+    async fn started(&self, process: Option<ProcessMark>) {
+        let started = SessionStarted {
+            session: self.seat.session.clone(),
+            step: self.seat.step.clone(),
+            attempt: self.seat.attempt,
+            adapter: self.adapter.to_string(),
+            process,
+            worktree: self.worktree.path.clone(),
+            base: self.worktree.base.clone(),
+            transcript: self.seat.transcript.clone(),
+        };
+        if self.told.set(()).is_ok() {
+            self.seat.progress.tell(EventBody::SessionStarted(Box::new(started))).await;
+        }
+    }
+
+    fn event(&self, event: &AgentEvent) {
+        self.seat.progress.saw(event);
+    }
+}
