@@ -7,6 +7,8 @@ pub mod failure;
 pub mod ids;
 pub mod intent;
 pub mod issue;
+pub mod naming;
+mod plain;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -1,10 +1,12 @@
 //! Tasks: what an issue is decomposed into.
 
+mod check;
 mod reader;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use check::{MAX_ESTIMATE, MAX_TITLE, TaskProblem, check_tasks};
 pub use reader::read_tasks;
 
 use crate::analysis::Kind;
