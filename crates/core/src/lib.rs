@@ -9,6 +9,7 @@ pub mod ids;
 pub mod intent;
 pub mod issue;
 pub mod naming;
+mod plain;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use graph::{Problem, Schedule, check, schedule};
+pub use graph::{MAX_CYCLES, Problem, Schedule, check, schedule};
 
 use crate::ids::{CommitId, StepId};
 use crate::task::Task;

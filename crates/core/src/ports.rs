@@ -15,9 +15,7 @@ use std::pin::Pin;
 pub use agents::{Agents, SessionWatch};
 pub use checks::{CheckJob, Checked, Checks, Scope};
 pub use forge::{Forge, LocalRecords, NewChange};
-pub use store::{
-    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
-};
+pub use store::{Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow};
 pub use surroundings::{Clock, Ids, Journal};
 pub use worktrees::{AddedLine, Worktrees};
 

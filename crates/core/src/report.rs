@@ -5,7 +5,7 @@ mod score;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use score::score;
+pub use score::{MAX_ISSUES, quality_label, score};
 
 use crate::ids::{CommitId, TreeId};
 
@@ -176,7 +176,7 @@ pub struct Measurements {
 }
 
 /// What the score recommends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Recommendation {
     /// Open the change.
@@ -215,6 +215,9 @@ pub struct Report {
     pub gates: Vec<String>,
     /// What could not be measured, each with its reason and what it cost.
     pub not_measured: Vec<String>,
+    /// What else a reader of the points should know: nothing to audit, no test at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How the score was rescaled, when the policy excludes what could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescaled: Option<String>,

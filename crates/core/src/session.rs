@@ -41,7 +41,9 @@ impl FromStr for Adapter {
             Some(("command", program)) if !program.trim().is_empty() => {
                 Ok(Self::Command(program.split_whitespace().map(str::to_owned).collect()))
             }
-            Some(("scripted", playbook)) if !playbook.is_empty() => Ok(Self::Scripted(PathBuf::from(playbook))),
+            Some(("scripted", playbook)) if !playbook.is_empty() => {
+                Ok(Self::Scripted(PathBuf::from(playbook)))
+            }
             _ => Err(format!(
                 "unknown agent `{text}`: expected `claude`, `command:<program>` or `scripted:<playbook.yaml>`"
             )),

@@ -6,7 +6,7 @@ mod reader;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::{TaskProblem, check_tasks};
+pub use check::{MAX_ESTIMATE, MAX_TITLE, TaskProblem, check_tasks};
 pub use reader::read_tasks;
 
 use crate::analysis::Kind;

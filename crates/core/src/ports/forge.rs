@@ -67,6 +67,10 @@ pub trait LocalRecords: Send + Sync {
     /// All changes, newest first.
     async fn local_changes(&self) -> Result<Vec<Change>, Failure>;
     /// Sets how far a change is.
-    async fn set_change(&self, number: ChangeNumber, state: ChangeState, merge_commit: Option<&CommitId>)
-    -> Result<(), Failure>;
+    async fn set_change(
+        &self,
+        number: ChangeNumber,
+        state: ChangeState,
+        merge_commit: Option<&CommitId>,
+    ) -> Result<(), Failure>;
 }

@@ -42,7 +42,8 @@ pub trait Worktrees: Send + Sync {
     async fn put_context(&self, worktree: &Worktree, files: &[(&str, String)]) -> Result<(), Failure>;
 
     /// Leaves in the worktree, uncommitted, the merge of `theirs`, with conflict markers where sides do not fit.
-    async fn begin_merge(&self, worktree: &Worktree, theirs: &CommitId) -> Result<Vec<ConflictFile>, Failure>;
+    async fn begin_merge(&self, worktree: &Worktree, theirs: &CommitId)
+    -> Result<Vec<ConflictFile>, Failure>;
 
     /// Conflict markers that are still in these files of the worktree: `path:line`.
     async fn markers_left(&self, worktree: &Worktree, files: &[String]) -> Result<Vec<String>, Failure>;
@@ -69,7 +70,12 @@ pub trait Worktrees: Send + Sync {
     async fn compare(&self, base: &CommitId, head: &CommitId) -> Result<Committed, Failure>;
 
     /// Lines that text files gained between the merge base of two commits and the second one; at most `limit`.
-    async fn added_lines(&self, base: &CommitId, head: &CommitId, limit: usize) -> Result<Vec<AddedLine>, Failure>;
+    async fn added_lines(
+        &self,
+        base: &CommitId,
+        head: &CommitId,
+        limit: usize,
+    ) -> Result<Vec<AddedLine>, Failure>;
 
     /// Removes the checkout of that name and, when it is reachable elsewhere, its branch. Absent already is success.
     async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure>;

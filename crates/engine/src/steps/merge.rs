@@ -2,8 +2,8 @@
 
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::CommitId;
-use miyabi_core::naming;
-use miyabi_core::plan::Integrate;
+use miyabi_core::naming::{self, MergeFacts};
+use miyabi_core::plan::{Integrate, Work};
 use miyabi_core::worktree::{MergeSpec, Merged};
 use serde_json::json;
 
@@ -17,9 +17,12 @@ pub(super) fn integrate(world: World, integrate: &Integrate, job: &Job<'_>) -> W
     let Some(of) = run.step(&integrate.of) else {
         return ready(Err(Failure::new(FailureClass::Internal, format!("no step `{}`", integrate.of))));
     };
-    let Some(task) = of.step.task().cloned() else {
+    let Work::Task(work) = &of.step.work else {
         return ready(Err(Failure::new(FailureClass::Internal, format!("`{}` is no task", integrate.of))));
     };
+    let facts =
+        MergeFacts { task: &work.task, issue, index: work.index, total: work.total, run: &run.id };
+    let message = naming::merge_message(&facts);
     let commit = of.output().and_then(|output| output["commit"].as_str()).map(CommitId::from);
     // A person who mended it committed to the branch; their commit is the one to merge.
     let by_person = job.state.answer.is_some();
@@ -28,7 +31,6 @@ pub(super) fn integrate(world: World, integrate: &Integrate, job: &Job<'_>) -> W
     Box::pin(async move {
         let from = if by_person { world.worktrees.tip(&branch).await?.or(commit) } else { commit };
         let Some(from) = from else { return Ok(json!({ "left_out": true })) };
-        let message = naming::merge_message(issue, &task);
         let into = naming::integration_branch(issue);
         merged(world.worktrees.merge(&MergeSpec { into, from: from.clone(), message, at }).await?, &from)
     })
@@ -38,12 +40,12 @@ pub(super) fn integrate(world: World, integrate: &Integrate, job: &Job<'_>) -> W
 pub(super) fn update(world: World, job: &Job<'_>) -> Working {
     let issue = job.run.started.issue.number;
     let base = job.run.started.base_branch.clone();
+    let message = naming::update_message(&base, issue, &job.run.id);
     let at = job.state.started_at.unwrap_or(job.run.last_at);
     Box::pin(async move {
         let tip = world.worktrees.tip(&base).await?;
         let tip = tip.ok_or_else(|| Failure::new(FailureClass::Input, format!("branch `{base}` is gone")))?;
         let into = naming::integration_branch(issue);
-        let message = format!("Merge branch '{base}' into {into}");
         merged(world.worktrees.merge(&MergeSpec { into, from: tip.clone(), message, at }).await?, &tip)
     })
 }

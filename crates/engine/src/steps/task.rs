@@ -156,7 +156,8 @@ impl Attempt {
             index: self.work.index,
             total: self.work.total,
             run: &self.seat.run,
-            session: &self.seat.session,
+            session: outcome.map(|_| &self.seat.session),
+            files: &[],
         };
         let base = worktree.base.clone();
         let spec = CommitSpec { message: naming::commit_message(&facts), parents, at: self.at };
