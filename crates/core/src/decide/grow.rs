@@ -72,6 +72,36 @@ pub(super) fn resolution(
     })
 }
 
+/// The same for a base branch that does not fit: an agent works on a branch of its own, whose merge takes the place of
+/// the failed update.
+pub(super) fn base_resolution(run: &Run, update: &StepState, failure: &Failure) -> Option<Extension> {
+    let theirs: CommitId = serde_json::from_value(failure.evidence["theirs"].clone()).ok()?;
+    let total = run.tasks().count() as u32;
+    let id = StepId::new(format!("{}.resolve-1", update.step.id));
+    let files = conflict_files(failure);
+    let task = Task {
+        id: id.clone(),
+        title: format!("Bring {} and the change together", run.started.base_branch),
+        description: String::new(),
+        kind: Kind::Bug,
+        agent: "codegen".to_owned(),
+        estimate_minutes: 15,
+        dependencies: Vec::new(),
+        acceptance: vec!["what both sides meant still holds".to_owned()],
+        files: files.iter().map(|file| file.path.clone()).collect(),
+    };
+    // Numbered behind the tasks, so that its branch and worktree are its own.
+    let index = total + count_uses(run, Uses::Update);
+    let work = TaskWork { task, index, total, purpose: Purpose::Resolve { theirs, files } };
+    let merge = merge_id(&id);
+    let resolve = Step::new(id.clone(), Work::Task(Box::new(work))).needs([update.step.id.clone()]);
+    Some(Extension {
+        steps: vec![resolve, integrate(&id, merge.clone(), 1)],
+        joins: BTreeMap::new(),
+        supersedes: Some((update.step.id.clone(), merge)),
+    })
+}
+
 /// How many steps of that kind the plan holds.
 pub(super) fn count_uses(run: &Run, uses: Uses) -> u32 {
     run.steps().iter().filter(|state| state.step.work == Work::Uses(uses)).count() as u32
@@ -132,7 +162,7 @@ pub(super) fn rework(run: &Run, review: &StepState, report: &Report, n: u32) -> 
 }
 
 /// What a report found, one line each: closed gates, failed checks, then findings that cost points.
-pub fn findings(report: &Report) -> Vec<String> {
+pub(super) fn findings(report: &Report) -> Vec<String> {
     let failed = report.checks.iter().filter(|check| check.end == CheckEnd::Failed);
     let failed = failed.map(|check| format!("`{}` failed", check.command.join(" ")));
     let found = report.issues.iter().filter(|finding| finding.severity > Severity::Info).take(100).map(|finding| {

@@ -78,27 +78,28 @@ fn judge_failure(run: &Run, state: &StepState, failure: &Failure, now: Timestamp
 }
 
 fn judge_conflict(run: &Run, state: &StepState, failure: &Failure, now: Timestamp, events: &mut Vec<EventBody>) {
-    let Work::Integrate(integrate) = &state.step.work else {
-        return block(state, "a conflict that no task made", events);
-    };
     let allowed = run.policy().conflict_attempts;
-    let numbers = [("resolutions", f64::from(integrate.resolutions)), ("allowed", f64::from(allowed))];
-    let extension =
-        (integrate.resolutions < allowed).then(|| grow::resolution(run, state, integrate, failure)).flatten();
-    if let Some(extension) = extension {
+    let (resolutions, extension) = match &state.step.work {
+        Work::Integrate(work) => (work.resolutions, grow::resolution(run, state, work, failure)),
+        Work::Uses(Uses::Update) => (0, grow::base_resolution(run, state, failure)),
+        _ => return block(state, "a conflict where nothing is merged", events),
+    };
+    let numbers = [("resolutions", f64::from(resolutions)), ("allowed", f64::from(allowed))];
+    if let Some(extension) = extension.filter(|_| resolutions < allowed) {
         events.push(EventBody::PlanExtended { by: state.step.id.clone(), extension: Box::new(extension) });
         return gate(events, &state.step.id, Gate::Rework, "an agent brings both sides together", &numbers);
     }
+    let mut actions = vec![(FIX, "I have committed a version that fits; merge again".to_owned())];
+    if matches!(state.step.work, Work::Integrate(_)) {
+        actions.push((APPROVE, "go on without this task's changes".to_owned()));
+    }
+    actions.push((REJECT, "end the run".to_owned()));
     let question = Question {
         severity: Urgency::High,
         reason: "conflict unresolved".to_owned(),
         failing: grow::conflict_files(failure).iter().map(|file| format!("{}: {}", file.kind, file.path)).collect(),
         recommendation: "bring both sides together in the task's worktree and commit there".to_owned(),
-        actions: vec![
-            (FIX, "I have committed a version that fits; merge again".to_owned()),
-            (APPROVE, "go on without this task's changes".to_owned()),
-            (REJECT, "end the run".to_owned()),
-        ],
+        actions,
     };
     ask(run, state, question, &numbers, now, events);
 }
@@ -217,13 +218,14 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         Recommendation::Approve => {
             return gate(events, step, Gate::Proceed, "the score is high enough and no gate closed", &numbers);
         }
-        Recommendation::Rework if reworks < policy.rework_attempts => {
+        Recommendation::Rework if reworks < policy.rework_attempts && !grow::findings(&report).is_empty() => {
             let extension = grow::rework(run, state, &report, reworks + 1);
             events.push(EventBody::PlanExtended { by: step.clone(), extension: Box::new(extension) });
             return gate(events, step, Gate::Rework, "an agent mends what the checks found", &numbers);
         }
         Recommendation::Rework => {
-            (Urgency::High, format!("score {} after {reworks} reworks: {}", report.score, closed(&report)))
+            let what = if grow::findings(&report).is_empty() { "nothing that an agent could mend" } else { "" };
+            (Urgency::High, format!("score {} after {reworks} reworks: {}{what}", report.score, closed(&report)))
         }
         Recommendation::Review => {
             (Urgency::Medium, format!("score {} is below {}", report.score, policy.open_from))

@@ -64,6 +64,7 @@ impl Run {
             }
         }
         self.steps[new].dependants.extend(dependants);
+        self.steps[old].superseded_by = Some(new_id);
     }
 
     fn check_extension(&self, extension: &Extension, by: Option<usize>) -> Result<(), String> {

@@ -287,7 +287,7 @@ impl Run {
         if *gate == Gate::Escalate && asked.is_none() {
             return Err(format!("no question was raised for step `{step}`"));
         }
-        if *gate == Gate::Rework && !self.steps[ix].dependants.is_empty() {
+        if *gate == Gate::Rework && self.steps[ix].superseded_by.is_none() {
             return Err(format!("no step takes the place of step `{step}`"));
         }
         match self.steps[ix].phase {
@@ -354,7 +354,8 @@ impl Run {
         self.forget_ready(ix);
         for dependant in std::mem::take(&mut self.steps[ix].dependants) {
             self.steps[dependant].open_needs -= 1;
-            if self.steps[dependant].open_needs == 0 {
+            let waits = self.steps[dependant].phase == Phase::Queued;
+            if waits && self.steps[dependant].open_needs == 0 {
                 self.make_ready(dependant);
             }
         }

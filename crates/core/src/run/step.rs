@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::event::{Answer, Gate};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{Attempt, EscalationId};
+use crate::ids::{Attempt, EscalationId, StepId};
 use crate::plan::{OnFailure, Step};
 use crate::status::Status;
 
@@ -28,6 +28,8 @@ pub struct StepState {
     pub gate: Option<(Gate, String)>,
     /// Why it was skipped.
     pub skipped: Option<String>,
+    /// The step that took its place.
+    pub superseded_by: Option<StepId>,
     /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it reached its end.
@@ -68,6 +70,7 @@ impl StepState {
             answer: None,
             gate: None,
             skipped: None,
+            superseded_by: None,
             started_at: None,
             ended_at: None,
             open_needs: 0,

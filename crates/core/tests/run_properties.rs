@@ -1,0 +1,359 @@
+//! Any plan, any interleaving of outcomes: the run ends, in order, and its log replays to the same state.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
+use miyabi_core::decide::decide;
+use miyabi_core::event::{Answer, Event, EventBody, RunStarted};
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::{CommitId, RunId, StepId, TreeId};
+use miyabi_core::intent::Receipt;
+use miyabi_core::issue::Issue;
+use miyabi_core::plan::{Integrate, OnFailure, Plan, Purpose, RunCondition, Step, TaskWork, Uses, Work};
+use miyabi_core::policy::Policy;
+use miyabi_core::report::{Coverage, DocCounts, Measured, Measurements, TestCounts, Vulnerabilities, score};
+use miyabi_core::run::{Phase, Run, fold};
+use miyabi_core::session::Adapter;
+use miyabi_core::status::Status;
+use miyabi_core::task::{Decomposition, Task};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// A source of choices that a failing case shrinks.
+struct Dice {
+    rolls: Vec<u16>,
+    at: usize,
+}
+
+impl Dice {
+    /// A number below `sides`; when the rolls are used up, always 0, the friendliest choice.
+    fn roll(&mut self, sides: usize) -> usize {
+        let roll = self.rolls.get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        usize::from(roll) % sides.max(1)
+    }
+}
+
+fn task(id: &str, dependencies: Vec<StepId>) -> Task {
+    Task {
+        id: id.into(),
+        title: format!("Do {id}"),
+        description: String::new(),
+        kind: Kind::Feature,
+        agent: "codegen".to_owned(),
+        estimate_minutes: 10,
+        dependencies,
+        acceptance: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+fn started(plan: Plan, max_parallel: u32) -> RunStarted {
+    RunStarted {
+        number: 1,
+        repo: "local/sample".to_owned(),
+        flow: "issue".to_owned(),
+        issue: Issue {
+            number: 500,
+            title: "Add user authentication".to_owned(),
+            body: String::new(),
+            labels: Vec::new(),
+            author: "someone".to_owned(),
+            open: true,
+            url: "miyabi issue show 500".to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+        },
+        base_branch: "main".to_owned(),
+        base_commit: CommitId::new("0".repeat(40)),
+        plan,
+        policy: Policy { max_parallel, ..Policy::default() },
+        adapter: Adapter::Claude,
+        planner: None,
+        actor: "someone".to_owned(),
+        trigger: "cli".to_owned(),
+    }
+}
+
+/// The steps of the built-in issue flow.
+fn issue_plan() -> Plan {
+    let uses = |uses: Uses, needs: &[&str]| {
+        Step::new(uses.as_str(), Work::Uses(uses)).needs(needs.iter().copied().map(StepId::from))
+    };
+    let mut record = uses(Uses::Record, &["merge", "execute"]);
+    record.run_condition = RunCondition::Always;
+    let mut cleanup = uses(Uses::Cleanup, &["merge"]);
+    cleanup.on_failure = OnFailure::Continue;
+    Plan {
+        steps: vec![
+            uses(Uses::Analyse, &[]),
+            uses(Uses::Decompose, &["analyse"]),
+            uses(Uses::Execute, &["decompose"]),
+            uses(Uses::Review, &["execute"]),
+            uses(Uses::Change, &["review"]),
+            uses(Uses::Merge, &["change"]),
+            record,
+            cleanup,
+            uses(Uses::Close, &["merge", "cleanup"]),
+        ],
+    }
+}
+
+/// A plan of `n` steps of all weights with random needs, conditions and failure rules.
+fn random_plan(n: usize, dice: &mut Dice) -> Plan {
+    let mut steps: Vec<Step> = Vec::new();
+    for ix in 0..n {
+        let id = format!("s{ix}");
+        let tasks: Vec<_> = steps.iter().filter(|step| step.task().is_some()).map(|step| step.id.clone()).collect();
+        let work = match dice.roll(5) {
+            0 | 1 => Work::Uses(Uses::Execute),
+            2 => Work::Uses(Uses::Deploy),
+            3 if !tasks.is_empty() => {
+                Work::Integrate(Integrate { of: tasks[dice.roll(tasks.len())].clone(), resolutions: 0 })
+            }
+            _ => Work::Task(Box::new(TaskWork {
+                task: task(&id, Vec::new()),
+                index: ix as u32 + 1,
+                total: n as u32,
+                purpose: Purpose::Implement,
+            })),
+        };
+        let mut needs: Vec<StepId> = Vec::new();
+        if let Work::Integrate(integrate) = &work {
+            needs.push(integrate.of.clone());
+        }
+        for _ in 0..dice.roll(4).min(ix) {
+            let need = StepId::from(format!("s{}", dice.roll(ix)));
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+        let mut step = Step::new(id, work).needs(needs);
+        step.run_condition =
+            [RunCondition::OnSuccess, RunCondition::Always, RunCondition::OnFailure][[0, 0, 0, 1, 2][dice.roll(5)]];
+        step.on_failure = [OnFailure::Stop, OnFailure::Continue, OnFailure::Retry][dice.roll(3)];
+        step.max_retries = 1;
+        steps.push(step);
+    }
+    Plan { steps }
+}
+
+fn output(run: &Run, work: &Work, dice: &mut Dice) -> Value {
+    match work {
+        Work::Uses(Uses::Analyse) => serde_json::to_value(Analysis {
+            complexity: [2.0, 4.0, 6.0, 8.0][dice.roll(4)],
+            kind: Kind::Feature,
+            security: Sensitivity::Low,
+            estimate_minutes: 60,
+            areas: Vec::new(),
+            reasons: Vec::new(),
+            analyst: "dice".to_owned(),
+        })
+        .unwrap(),
+        Work::Uses(Uses::Decompose) => {
+            let mut tasks: Vec<Task> = Vec::new();
+            for n in 1..=1 + dice.roll(6) {
+                let earlier: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
+                let dependencies = earlier.into_iter().filter(|_| dice.roll(3) == 1).collect();
+                tasks.push(task(&format!("task-500-{n}"), dependencies));
+            }
+            serde_json::to_value(Decomposition { tasks, coordinator: "dice".to_owned() }).unwrap()
+        }
+        Work::Uses(Uses::Review) => {
+            let measured = Measurements {
+                build: Measured::Value(dice.roll(8) != 1),
+                tests: Measured::Value(TestCounts { passed: 3, failed: [0, 0, 2][dice.roll(3)], ignored: 0 }),
+                coverage: Measured::Value(Coverage { lines: 100, covered: [100, 0][dice.roll(2)] }),
+                lint_warnings: Measured::Value([0, 12, 40][dice.roll(3)]),
+                security: Measured::Value(Vulnerabilities {
+                    packages: 1,
+                    critical_or_high: [0, 0, 1][dice.roll(3)],
+                    medium: 0,
+                    low: 0,
+                }),
+                docs: Measured::Value(DocCounts { public: 10, documented: [10, 5][dice.roll(2)] }),
+                secrets: Measured::Value([0, 0, 0, 1][dice.roll(4)]),
+            };
+            let ids = (CommitId::new("1".repeat(40)), TreeId::new("2".repeat(40)));
+            serde_json::to_value(score(measured, Vec::new(), run.policy(), ids.0, ids.1)).unwrap()
+        }
+        _ => json!({ "commit": "3".repeat(40), "tree": "4".repeat(40) }),
+    }
+}
+
+fn failure(work: &Work, dice: &mut Dice) -> Failure {
+    let classes = [
+        FailureClass::Permanent,
+        FailureClass::Transient,
+        FailureClass::ChecksFailed,
+        FailureClass::TimedOut,
+        FailureClass::NoChanges,
+        FailureClass::DirtyCheckout,
+        FailureClass::BaseMoved,
+        FailureClass::Conflict,
+    ];
+    let possible = match work {
+        Work::Integrate(_) | Work::Uses(Uses::Update) => 8,
+        Work::Uses(Uses::Merge) => 7,
+        _ => 5,
+    };
+    let failure = Failure::new(classes[dice.roll(possible)], "the dice said so");
+    failure.evidence(json!({ "theirs": "5".repeat(40), "files": [] }))
+}
+
+/// Drives a run by dice and checks what must hold after every event. Returns the whole log.
+fn drive(plan: Plan, dice: &mut Dice, cancel: bool) -> (Run, Vec<Event>) {
+    let id = RunId::from("00000000-0000-7000-8000-000000000001");
+    let mut now = Timestamp::UNIX_EPOCH;
+    let max_parallel = 1 + dice.roll(4) as u32;
+    let body = EventBody::RunStarted(Box::new(started(plan, max_parallel)));
+    let first = Event { run: id, seq: 0, at: now, body };
+    let mut run = Run::start(&first).unwrap();
+    let mut log = vec![first];
+    for _ in 0..20_000 {
+        loop {
+            let decisions = decide(&run, now);
+            if decisions.is_empty() {
+                break;
+            }
+            for body in decisions {
+                append(&mut run, &mut log, body, now);
+            }
+        }
+        if run.ended.is_some() {
+            return (run, log);
+        }
+        let writes: Vec<_> = run.open_intents.clone();
+        let running: Vec<_> = run
+            .running()
+            .filter(|state| !writes.iter().any(|write| write.ends_step && write.step == state.step.id))
+            .map(|state| (state.step.clone(), state.attempt))
+            .collect();
+        if cancel && dice.roll(12) == 5 {
+            append(&mut run, &mut log, EventBody::CancelRequested { by: "dice".to_owned() }, now);
+        } else if !writes.is_empty() && (running.is_empty() || dice.roll(2) == 0) {
+            let write = &writes[0];
+            let state = run.step(&write.step).unwrap();
+            let (step, attempt, work) = (write.step.clone(), state.attempt, state.step.work.clone());
+            if dice.roll(6) == 5 {
+                let why = failure(&work, dice);
+                let failed = EventBody::IntentFailed { intent: write.id.clone(), failure: why.clone() };
+                append(&mut run, &mut log, failed, now);
+                if write.ends_step {
+                    append(&mut run, &mut log, EventBody::StepFailed { step, attempt, failure: why }, now);
+                }
+            } else {
+                let done = EventBody::IntentDone { intent: write.id.clone(), receipt: Receipt::default() };
+                append(&mut run, &mut log, done, now);
+                if write.ends_step {
+                    let output = json!({ "change": 501 });
+                    append(&mut run, &mut log, EventBody::StepSucceeded { step, attempt, output }, now);
+                }
+            }
+        } else if !running.is_empty() {
+            let (step, attempt) = running[dice.roll(running.len())].clone();
+            let body = match dice.roll(10) {
+                9 => EventBody::AttemptLost { step: step.id, attempt },
+                7 | 8 => EventBody::StepFailed { failure: failure(&step.work, dice), step: step.id, attempt },
+                _ => EventBody::StepSucceeded { output: output(&run, &step.work, dice), step: step.id, attempt },
+            };
+            append(&mut run, &mut log, body, now);
+        } else if !run.questions.is_empty() && dice.roll(3) > 0 {
+            let question = run.questions.values().next().unwrap();
+            let action = question.actions[dice.roll(question.actions.len())].id.clone();
+            let answer = Answer { action, by: "dice".to_owned(), from: "cli".to_owned(), note: String::new() };
+            let body = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
+            append(&mut run, &mut log, body, now);
+        } else {
+            let wake = run.next_wake().unwrap_or_else(|| panic!("nothing follows: {:?}", log.last()));
+            now = now.max(wake).checked_add(SignedDuration::from_millis(1)).unwrap();
+        }
+    }
+    panic!("the run does not end: {:?}", log.last());
+}
+
+fn append(run: &mut Run, log: &mut Vec<Event>, body: EventBody, at: Timestamp) {
+    let event = Event { run: run.id.clone(), seq: run.next_seq, at, body };
+    if let EventBody::StepStarted { step, .. } = &event.body {
+        let state = run.step(step).unwrap();
+        for need in &state.step.needs {
+            let need = run.step(need).unwrap();
+            assert!(matches!(need.phase, Phase::Ended(_)), "`{step}` started before `{}` ended", need.step.id);
+            if state.step.run_condition == RunCondition::OnSuccess {
+                assert!(need.lets_pass(), "`{step}` started although `{}` {}", need.step.id, need.status());
+            }
+        }
+    }
+    run.apply(&event).unwrap_or_else(|illegal| panic!("{illegal}\n{:?}", event.body));
+    log.push(event);
+    let heavy = run.running().filter(|state| matches!(state.step.work, Work::Task(_))).count();
+    assert!(heavy <= run.policy().max_parallel as usize, "{heavy} tasks run at once");
+    let lane = run.running().filter(|state| matches!(state.step.work, Work::Integrate(_))).count();
+    assert!(lane <= 1, "{lane} merges run at once");
+}
+
+fn check_end(run: &Run, log: &[Event]) {
+    for state in run.steps() {
+        assert!(matches!(state.phase, Phase::Ended(_)), "`{}` is {}", state.step.id, state.status());
+    }
+    let mut newest: HashMap<StepId, u32> = HashMap::new();
+    for event in log {
+        if let EventBody::StepStarted { step, attempt } = &event.body {
+            let before = newest.insert(step.clone(), *attempt).unwrap_or(0);
+            assert_eq!(*attempt, before + 1, "attempts of `{step}` are numbered without gaps");
+        }
+    }
+    assert!(run.open_intents.is_empty() && run.questions.is_empty());
+    assert_eq!(fold(log).unwrap().as_ref(), Some(run), "the log replays to the same state");
+    let text = serde_json::to_string(log).unwrap();
+    let read: Vec<Event> = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, log, "the log is the same after it was written and read");
+    let failed = run.steps().iter().any(|state| state.fails_run());
+    match run.ended.as_ref().unwrap().0 {
+        Status::Cancelled => assert!(run.cancelled_by.is_some()),
+        Status::Failed => assert!(failed),
+        Status::Succeeded => assert!(!failed),
+        other => panic!("a run cannot end as {other}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_plan_ends(n in 1..24_usize, rolls in prop::collection::vec(any::<u16>(), 0..600), cancel: bool) {
+        let mut dice = Dice { rolls, at: 0 };
+        let plan = random_plan(n, &mut dice);
+        let (run, log) = drive(plan, &mut dice, cancel);
+        check_end(&run, &log);
+    }
+
+    #[test]
+    fn any_issue_run_ends(rolls in prop::collection::vec(any::<u16>(), 0..600), cancel: bool) {
+        let mut dice = Dice { rolls, at: 0 };
+        let (run, log) = drive(issue_plan(), &mut dice, cancel);
+        check_end(&run, &log);
+    }
+
+    #[test]
+    fn a_restart_at_any_event_decides_the_same(rolls in prop::collection::vec(any::<u16>(), 0..300)) {
+        let mut dice = Dice { rolls, at: 0 };
+        let (_, log) = drive(issue_plan(), &mut dice, false);
+        let mut live = Run::start(&log[0]).unwrap();
+        for end in 1..log.len() {
+            let restarted = fold(&log[..end]).unwrap().unwrap();
+            prop_assert_eq!(decide(&live, log[end].at), decide(&restarted, log[end].at));
+            live.apply(&log[end]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn when_all_goes_well_everything_succeeds() {
+    let mut dice = Dice { rolls: Vec::new(), at: 0 };
+    let (run, log) = drive(issue_plan(), &mut dice, false);
+    check_end(&run, &log);
+    let other: Vec<_> = run.steps().iter().filter(|state| state.status() != Status::Succeeded).collect();
+    assert!(other.is_empty(), "{other:?}");
+}
