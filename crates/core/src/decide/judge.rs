@@ -224,8 +224,11 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
             return gate(events, step, Gate::Rework, "an agent mends what the checks found", &numbers);
         }
         Recommendation::Rework => {
-            let what = if grow::findings(&report).is_empty() { "nothing that an agent could mend" } else { "" };
-            (Urgency::High, format!("score {} after {reworks} reworks: {}{what}", report.score, closed(&report)))
+            let why = match grow::findings(&report).is_empty() {
+                true => format!("nothing that an agent could mend; {}", report.not_measured.join("; ")),
+                false => closed(&report),
+            };
+            (Urgency::High, format!("score {} after {reworks} reworks: {why}", report.score))
         }
         Recommendation::Review => {
             (Urgency::Medium, format!("score {} is below {}", report.score, policy.open_from))
