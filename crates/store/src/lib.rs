@@ -1,1 +1,14 @@
-//! The log and the facts on SQLite.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod facts;
+mod local;
+mod log;
+mod open;
+mod rows;
+mod store;
+mod values;
+mod writer;
+
+pub use open::OpenError;
+pub use store::SqliteStore;

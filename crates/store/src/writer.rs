@@ -1,0 +1,161 @@
+//! The one thread that writes, and how it lets several callers share one commit.
+//!
+//! Waiting for the disk is what an append costs. So the thread takes everything that queued up while it waited,
+//! does it in one transaction with a savepoint each, and answers all of it after one commit.
+
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::{io, slice};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// At most this many callers share one commit.
+const GROUP: usize = 256;
+
+/// The writing thread. Dropped, it finishes what is queued, closes the database and is gone.
+pub(crate) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Gives the connection to a thread of its own.
+    pub(crate) fn start(connection: Connection) -> io::Result<Self> {
+        let (queue, jobs) = mpsc::channel();
+        let thread =
+            thread::Builder::new().name("miyabi-store".to_owned()).spawn(move || work(&connection, &jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Does `work` in a transaction and answers when it is durable. On an error nothing of it remains.
+    ///
+    /// `work` may be called a second time if the commit that it shared failed; nothing of the first time remains
+    /// then. A caller that stops waiting does not stop the work.
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Work { work, outcome: None, answer });
+        self.queue.as_ref().ok_or(Error::Closed)?.send(job).map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was already answered with `Closed`.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One caller's work, whatever it answers.
+trait Job: Send {
+    /// Does it; says whether what it did is to be kept.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// It could not be made durable.
+    fn fail(&mut self, error: Error);
+    /// Tells the caller.
+    fn answer(self: Box<Self>);
+}
+
+struct Work<T, F> {
+    work: F,
+    outcome: Option<Result<T, Error>>,
+    answer: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Job for Work<T, F>
+where
+    T: Send,
+    F: FnMut(&Connection) -> Result<T, Error> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.outcome.insert((self.work)(connection)).is_ok()
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.outcome = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        // A caller that no longer waits is no failure.
+        let _ = self.answer.send(self.outcome.unwrap_or(Err(Error::Closed)));
+    }
+}
+
+fn work(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+    let mut group = Vec::new();
+    while let Ok(first) = jobs.recv() {
+        group.push(first);
+        group.extend(jobs.try_iter().take(GROUP - 1));
+        settle(connection, &mut group);
+        group.drain(..).for_each(Job::answer);
+    }
+}
+
+/// Brings every job to its outcome.
+fn settle(connection: &Connection, jobs: &mut [Box<dyn Job>]) {
+    match commit_together(connection, jobs) {
+        Ok(()) => {}
+        Err(Trouble::Begin(source)) => {
+            let source = Arc::new(source);
+            for job in jobs {
+                job.fail(Error::Sql { doing: "begin to write", source: Arc::clone(&source) });
+            }
+        }
+        Err(Trouble::Lost(source)) => match jobs {
+            [job] => job.fail(Error::Sql { doing: "make it durable", source: Arc::new(source) }),
+            // One of them may have been too much for the disk: that one alone must fail.
+            jobs => jobs.iter_mut().for_each(|job| settle(connection, slice::from_mut(job))),
+        },
+    }
+}
+
+/// Why a whole group has not happened.
+enum Trouble {
+    /// It could not begin; trying one by one would only wait longer.
+    Begin(rusqlite::Error),
+    /// The transaction was lost or not committed.
+    Lost(rusqlite::Error),
+}
+
+fn commit_together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    statement(connection, "BEGIN IMMEDIATE").map_err(Trouble::Begin)?;
+    let done = match jobs {
+        [job] => run_alone(connection, job),
+        jobs => run_each(connection, jobs),
+    };
+    if !connection.is_autocommit() {
+        // What SQLite says to the end of a transaction that failed changes nothing.
+        let _ = statement(connection, "ROLLBACK");
+    }
+    done.map_err(Trouble::Lost)
+}
+
+fn run_alone(connection: &Connection, job: &mut Box<dyn Job>) -> rusqlite::Result<()> {
+    if job.run(connection) { statement(connection, "COMMIT") } else { Ok(()) }
+}
+
+fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    for job in jobs {
+        statement(connection, "SAVEPOINT job")?;
+        if !job.run(connection) {
+            // Fails if the job's error made SQLite give up the whole transaction.
+            statement(connection, "ROLLBACK TO job")?;
+        }
+        statement(connection, "RELEASE job")?;
+    }
+    statement(connection, "COMMIT")
+}
+
+fn statement(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
