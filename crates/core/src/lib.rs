@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod context;
 pub mod event;
 pub mod failure;
+pub mod flow;
 pub mod ids;
 pub mod intent;
 pub mod issue;

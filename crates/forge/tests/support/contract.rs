@@ -145,7 +145,7 @@ async fn opening(forge: &LocalForge) -> Change {
     let label = Write::Labels { issue: number, add: vec!["ready-to-merge".to_owned()], remove: vec![] };
     forge.perform(&"r/change/labels".into(), &label, at(9)).await.unwrap();
     let expected = Change { labels: vec!["ready-to-merge".to_owned()], ..expected };
-    assert_eq!(forge.changes().await.unwrap(), [expected.clone()]);
+    assert_eq!(forge.changes().await.unwrap(), std::slice::from_ref(&expected));
     expected
 }
 
