@@ -5,6 +5,7 @@ pub mod context;
 pub mod decide;
 pub mod event;
 pub mod failure;
+pub mod flow;
 pub mod ids;
 pub mod intent;
 pub mod issue;

@@ -1,0 +1,198 @@
+//! The keys of a step.
+
+use std::collections::HashSet;
+
+use super::names::shown;
+use super::node::Node;
+use super::problem::{At, Problems};
+use super::read::{Fields, Word, choose};
+use crate::ids::StepId;
+use crate::plan::{OnFailure, RunCondition, Step, Uses, Work};
+
+const KEYS: [&str; 15] = [
+    "name",
+    "uses",
+    "specialist",
+    "agent",
+    "input",
+    "output_key",
+    "condition",
+    "if",
+    "run_condition",
+    "depends_on",
+    "actions",
+    "on_failure",
+    "max_retries",
+    "timeout",
+    "skills",
+];
+
+/// The most further attempts that a step may ask for.
+const MAX_RETRIES: u32 = 100;
+/// The longest deadline of a step: thirty days.
+const MAX_TIMEOUT_SECS: u64 = 30 * 24 * 3600;
+
+/// A step as far as it could be read.
+pub(super) struct Draft {
+    /// Where it begins.
+    pub(super) at: At,
+    pub(super) name: Option<Word>,
+    /// What it does, and where that stands.
+    pub(super) uses: Option<(At, Uses)>,
+    /// `depends_on`, if the key is there and could be read.
+    pub(super) needs: Needs,
+    run_condition: RunCondition,
+    on_failure: OnFailure,
+    max_retries: u32,
+    timeout_secs: Option<u64>,
+}
+
+/// What a step waits for.
+pub(super) enum Needs {
+    /// The key is not there: the step above.
+    Above,
+    /// These, by name.
+    Named(Vec<Word>),
+    /// The key is there and could not be read.
+    Unreadable,
+}
+
+impl Draft {
+    /// The step, if all of it could be read.
+    pub(super) fn into_step(self, needs: Vec<StepId>) -> Option<Step> {
+        let (_, uses) = self.uses?;
+        Some(Step {
+            run_condition: self.run_condition,
+            on_failure: self.on_failure,
+            max_retries: self.max_retries,
+            timeout_secs: self.timeout_secs,
+            ..Step::new(self.name?.text, Work::Uses(uses)).needs(needs)
+        })
+    }
+}
+
+/// Reads one entry of `steps`.
+pub(super) fn read(node: &Node, problems: &mut Problems) -> Draft {
+    let mut draft = Draft {
+        at: node.at,
+        name: None,
+        uses: None,
+        needs: Needs::Unreadable,
+        run_condition: RunCondition::default(),
+        on_failure: OnFailure::default(),
+        max_retries: 0,
+        timeout_secs: None,
+    };
+    let Some(mut fields) = Fields::of(node, "a step", &KEYS, problems) else {
+        return draft;
+    };
+    draft.name = fields.name("name", problems);
+    draft.uses = uses(&mut fields, problems);
+    draft.needs = needs(&mut fields, problems);
+    draft.run_condition = run_condition(&mut fields, problems).unwrap_or_default();
+    retries(&mut fields, &mut draft, problems);
+    draft.timeout_secs = fields.text("timeout", problems).and_then(|word| timeout(&word, problems));
+    draft
+}
+
+fn uses(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(At, Uses)> {
+    const LATER: [(&str, &str); 8] = [
+        ("specialist", "agent steps"),
+        ("agent", "agent steps"),
+        ("skills", "agent steps"),
+        ("input", "expressions"),
+        ("output_key", "expressions"),
+        ("condition", "expressions"),
+        ("if", "expressions"),
+        ("actions", "forge actions"),
+    ];
+    let later = LATER.map(|(key, with)| fields.not_yet(key, with, problems));
+    let by_agent = later[0] || later[1];
+    if !fields.has("uses") {
+        if !by_agent {
+            fields.missing("uses", problems);
+        }
+        return None;
+    }
+    let word = fields.text("uses", problems)?;
+    let words = Uses::ALL.map(|uses| (uses.as_str(), uses));
+    choose(&word, "uses", &words, problems).map(|uses| (word.at, uses))
+}
+
+fn needs(fields: &mut Fields<'_>, problems: &mut Problems) -> Needs {
+    if !fields.has("depends_on") {
+        return Needs::Above;
+    }
+    let Some(words) = fields.words("depends_on", problems) else { return Needs::Unreadable };
+    let mut needs: Vec<Word> = Vec::new();
+    let mut seen = HashSet::new();
+    for word in words {
+        if seen.insert(word.text.clone()) {
+            needs.push(word);
+        } else {
+            let message = format!("`{}` is named twice in `depends_on`", shown(&word.text));
+            problems.add(word.at, "duplicate-name", message).hint("leave one of them out");
+        }
+    }
+    Needs::Named(needs)
+}
+
+fn run_condition(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<RunCondition> {
+    let words = [
+        ("always", Some(RunCondition::Always)),
+        ("on_success", Some(RunCondition::OnSuccess)),
+        ("on_failure", Some(RunCondition::OnFailure)),
+        ("manual", None),
+    ];
+    let word = fields.text("run_condition", problems)?;
+    let condition = choose(&word, "run_condition", &words, problems)?;
+    if condition.is_none() {
+        let problem = problems.add(word.at, "not-yet", "`manual` comes with steps that wait for a person");
+        problem.hint("escalations ask a person where the policy says so");
+    }
+    condition
+}
+
+fn retries(fields: &mut Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
+    let words = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue), ("retry", OnFailure::Retry)];
+    let said = (fields.has("on_failure"), fields.has("max_retries"));
+    let on_failure = fields.one_of("on_failure", &words, problems);
+    let retries = fields.number("max_retries", MAX_RETRIES, problems);
+    draft.on_failure = on_failure.unwrap_or_default();
+    draft.max_retries = retries.map_or(0, |(_, number)| number);
+    match (on_failure, retries) {
+        (Some(OnFailure::Retry), None) if !said.1 => {
+            let problem = problems.add(draft.at, "retries", "`on_failure: retry` needs `max_retries`");
+            problem.hint("say how often, such as `max_retries: 3`");
+        }
+        (Some(OnFailure::Retry), Some((at, 0))) => {
+            problems.add(at, "retries", "`on_failure: retry` with `max_retries: 0` never retries");
+        }
+        (Some(OnFailure::Stop | OnFailure::Continue), Some((at, _))) => no_effect(at, problems),
+        (None, Some((at, _))) if !said.0 => no_effect(at, problems),
+        _ => {}
+    }
+}
+
+fn no_effect(at: At, problems: &mut Problems) {
+    let problem = problems.add(at, "retries", "`max_retries` has no effect without `on_failure: retry`");
+    problem.hint("add `on_failure: retry`; transient failures are retried by the policy anyway");
+}
+
+fn timeout(word: &Word, problems: &mut Problems) -> Option<u64> {
+    let text = word.text.as_str();
+    let (digits, unit) = [("s", 1), ("m", 60), ("h", 3600)]
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))
+        .unwrap_or((text, 1));
+    let whole = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    let secs = digits.parse::<u64>().ok().filter(|_| whole).and_then(|number| number.checked_mul(unit));
+    match secs {
+        Some(secs) if (1..=MAX_TIMEOUT_SECS).contains(&secs) => Some(secs),
+        _ => {
+            let problem = problems.add(word.at, "bad-timeout", format!("`{}` is no timeout", shown(text)));
+            problem.hint("write seconds, or `90s`, `10m`, `2h`; more than nothing and at most `720h`");
+            None
+        }
+    }
+}
