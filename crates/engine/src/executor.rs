@@ -50,14 +50,20 @@ pub struct Engine {
 impl Engine {
     /// An engine over this world whose steps are run by `runner`.
     pub fn new(store: Arc<dyn Store>, world: &crate::World, runner: Arc<dyn StepRunner>) -> Self {
-        Self {
-            store,
-            forge: Arc::clone(&world.forge),
-            agents: Arc::clone(&world.agents),
-            clock: Arc::clone(&world.clock),
-            runner,
-            observers: Vec::new(),
-        }
+        let (forge, agents, clock) =
+            (Arc::clone(&world.forge), Arc::clone(&world.agents), Arc::clone(&world.clock));
+        Self::over(store, forge, agents, clock, runner)
+    }
+
+    /// An engine over the ports that it uses itself.
+    pub fn over(
+        store: Arc<dyn Store>,
+        forge: Arc<dyn Forge>,
+        agents: Arc<dyn Agents>,
+        clock: Arc<dyn Clock>,
+        runner: Arc<dyn StepRunner>,
+    ) -> Self {
+        Self { store, forge, agents, clock, runner, observers: Vec::new() }
     }
 
     /// Lets someone look on.

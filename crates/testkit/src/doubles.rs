@@ -1,0 +1,119 @@
+//! The smallest forge and agents that an executor can work with: they do nothing and remember what was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber, RunId};
+use miyabi_core::intent::{Receipt, Write};
+use miyabi_core::issue::{Change, Comment, Issue};
+use miyabi_core::ports::{Agents, Forge, SessionWatch, Stop};
+use miyabi_core::session::{Adapter, ProcessMark, SessionEnd, SessionOutcome, SessionSpec, Usage};
+
+/// A forge that takes every write and keeps it; an `OpenChange` opens number 501.
+#[derive(Debug, Default)]
+pub struct RecordingForge {
+    writes: Mutex<Vec<(IntentId, Write)>>,
+    failures: Mutex<VecDeque<Failure>>,
+}
+
+impl RecordingForge {
+    /// A forge to which nothing was written.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next write fails like this instead of being taken; called again, the one after it.
+    pub fn fail_next(&self, failure: Failure) {
+        lock(&self.failures).push_back(failure);
+    }
+
+    /// The writes that were taken, in order.
+    pub fn writes(&self) -> Vec<(IntentId, Write)> {
+        lock(&self.writes).clone()
+    }
+}
+
+#[async_trait]
+impl Forge for RecordingForge {
+    async fn issue(&self, _: IssueNumber) -> Result<Option<Issue>, Failure> {
+        Ok(None)
+    }
+
+    async fn comments(&self, _: IssueNumber) -> Result<Vec<Comment>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn change(&self, _: ChangeNumber) -> Result<Option<Change>, Failure> {
+        Ok(None)
+    }
+
+    async fn perform(&self, id: &IntentId, write: &Write, _: Timestamp) -> Result<Receipt, Failure> {
+        if let Some(failure) = lock(&self.failures).pop_front() {
+            return Err(failure);
+        }
+        let mut writes = lock(&self.writes);
+        let found = writes.iter().any(|(known, _)| known == id);
+        if !found {
+            writes.push((id.clone(), write.clone()));
+        }
+        let change = matches!(write, Write::OpenChange { .. } | Write::MergeChange { .. }).then_some(501);
+        Ok(Receipt { change, found, ..Receipt::default() })
+    }
+}
+
+/// Agents that complete at once without doing anything, and remember which runs were cleaned up after.
+#[derive(Debug, Default)]
+pub struct IdleAgents {
+    reaped: Mutex<Vec<(RunId, Vec<ProcessMark>)>>,
+}
+
+impl IdleAgents {
+    /// Agents that nobody asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which runs were cleaned up after, with the marks that were given.
+    pub fn reaped(&self) -> Vec<(RunId, Vec<ProcessMark>)> {
+        lock(&self.reaped).clone()
+    }
+}
+
+#[async_trait]
+impl Agents for IdleAgents {
+    fn prompt(&self, template: &str, _: &serde_json::Value) -> Result<String, Failure> {
+        Ok(template.to_owned())
+    }
+
+    fn answer(&self, _: &serde_json::Value, last_message: &str) -> Result<serde_json::Value, Failure> {
+        serde_json::from_str(last_message).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
+    }
+
+    async fn run(&self, _: &SessionSpec, watch: &dyn SessionWatch, _: Stop) -> SessionOutcome {
+        watch.started(None).await;
+        SessionOutcome {
+            end: SessionEnd::Completed,
+            usage: Usage::default(),
+            last_message: None,
+            refusals: Vec::new(),
+            leftovers: 0,
+            duration_ms: 0,
+        }
+    }
+
+    async fn reap(&self, run: &RunId, marks: &[ProcessMark]) -> u32 {
+        lock(&self.reaped).push((run.clone(), marks.to_vec()));
+        0
+    }
+
+    async fn missing(&self, _: &Adapter) -> Option<Failure> {
+        None
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
