@@ -12,6 +12,8 @@ mod plain;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+mod reading;
+pub mod redact;
 pub mod report;
 pub mod session;
 pub mod status;
