@@ -5,7 +5,8 @@ mod reader;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use reader::read_issue;
+pub(crate) use reader::usual_minutes;
+pub use reader::{DETERMINISTIC_READER, read_issue};
 
 /// How much harm a mistake in this change could do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -14,6 +14,7 @@ mod plain;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+mod reading;
 pub mod redact;
 pub mod report;
 pub mod run;
