@@ -1,3 +1,5 @@
-//! Shared parts of the end-to-end tests: a sealed environment, repositories, and the program.
+//! Shared parts of the end-to-end tests: a sealed environment, repositories, the program, and a model that answers
+//! from a script.
 
 pub mod env;
+pub mod model_endpoint;

@@ -1,1 +1,25 @@
-//! Coding programs as agents: adapters, sessions, transcripts, prompts.
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod census;
+pub mod claude;
+pub mod command;
+mod environment;
+mod lines;
+mod process;
+mod program;
+mod programs;
+mod prompts;
+mod roles;
+pub mod scripted;
+mod seen;
+mod session;
+mod transcript;
+mod yaml;
+
+pub use answer::{BadAnswer, Violation, answer, answer_schema};
+pub use claude::ClaudeOptions;
+pub use program::ProgramError;
+pub use programs::{AgentOptions, AgentPrograms, normalize};
+pub use prompts::PromptError;
+pub use roles::{Role, RoleError, parse as parse_role, role, role_names};

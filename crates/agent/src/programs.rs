@@ -1,0 +1,171 @@
+//! The door: agent programs behind the core's `Agents` port.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use miyabi_core::failure::Failure;
+use miyabi_core::ids::RunId;
+use miyabi_core::ports::{Agents, SessionWatch, Stop};
+use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
+
+use crate::census::{self, Wanted};
+use crate::claude::{self, ClaudeOptions};
+use crate::environment::{FOR_CLAUDE, Marks, environment, search_path};
+use crate::process::Launch;
+use crate::program::{self, ProgramError};
+use crate::prompts::Prompts;
+use crate::session::{self, Reader, not_started};
+use crate::{command, scripted};
+
+/// How agents are run here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOptions {
+    /// The main checkout: relative paths of programs and playbooks start here.
+    pub root: PathBuf,
+    /// Our own environment, from which a child gets what is allowed.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Names that every child gets besides the usual ones; with a `*` at the end, beginnings of names. Tokens of a
+    /// forge and `MIYABI_*` are never passed on.
+    pub pass: Vec<String>,
+    /// How Claude Code is called.
+    pub claude: ClaudeOptions,
+    /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
+    pub prompts: Option<PathBuf>,
+}
+
+impl AgentOptions {
+    /// The usual way: `claude` from the search path, templates from `.miyabi/prompts` if they are there.
+    pub fn new(root: impl Into<PathBuf>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let root = root.into();
+        Self {
+            prompts: Some(root.join(".miyabi/prompts")),
+            root,
+            environment: environment.into_iter().collect(),
+            pass: Vec::new(),
+            claude: ClaudeOptions::default(),
+        }
+    }
+}
+
+/// Runs agent programs as processes of this machine.
+#[derive(Clone, Debug)]
+pub struct AgentPrograms {
+    options: AgentOptions,
+    prompts: Prompts,
+}
+
+impl AgentPrograms {
+    /// Agents with these options. Nothing is looked for before it is needed.
+    pub fn new(options: AgentOptions) -> Self {
+        let prompts = Prompts::new(options.prompts.clone());
+        Self { options, prompts }
+    }
+
+    fn find(&self, program: &OsStr, root: &Path) -> Result<PathBuf, ProgramError> {
+        program::find(program, root, search_path(&self.options.environment))
+    }
+
+    fn find_claude(&self) -> Result<PathBuf, Failure> {
+        self.find(self.options.claude.program.as_os_str(), &self.options.root).map_err(|error| {
+            Failure::from(error).hint(
+                "install Claude Code (`npm install -g @anthropic-ai/claude-code`), or set \
+                 `agent.claude_program` to its path",
+            )
+        })
+    }
+
+    fn find_command(&self, argv: &[String]) -> Result<PathBuf, ProgramError> {
+        self.find(OsStr::new(argv.first().map_or("", String::as_str)), &self.options.root)
+    }
+
+    fn launch(&self, spec: &SessionSpec, program: PathBuf, arguments: Vec<OsString>, names: &[&str]) -> Launch {
+        let marks =
+            Marks { run: spec.run.clone(), step: spec.step.clone(), session: spec.session.clone() };
+        let allowed = self.options.pass.iter().map(String::as_str).chain(names.iter().copied());
+        Launch {
+            program,
+            arguments,
+            folder: spec.worktree.clone(),
+            environment: environment(&self.options.environment, allowed, &marks),
+            input: Vec::new(),
+            marks,
+        }
+    }
+
+    fn launch_claude(&self, spec: &SessionSpec) -> Result<Launch, Failure> {
+        let options = &self.options.claude;
+        let mut launch = self.launch(spec, self.find_claude()?, options.command_line(), &FOR_CLAUDE);
+        for (name, value) in claude::ENVIRONMENT {
+            launch.environment.retain(|(ours, _)| ours != name);
+            launch.environment.push((name.into(), value.into()));
+        }
+        launch.input = spec.prompt.clone().into_bytes();
+        Ok(launch)
+    }
+
+    fn launch_command(&self, spec: &SessionSpec, argv: &[String]) -> Result<Launch, Failure> {
+        let (_, arguments) = scripted::split(argv);
+        let mut launch = self.launch(spec, self.find_command(argv)?, arguments, &[]);
+        launch.input = spec.prompt.clone().into_bytes();
+        Ok(launch)
+    }
+
+    /// Programs of a playbook are what a person would type in the worktree, so relative ones are looked for there.
+    fn launch_scripted(&self, spec: &SessionSpec, argv: &[String]) -> Result<Launch, Failure> {
+        let (program, arguments) = scripted::split(argv);
+        let program = self.find(&program, &spec.worktree)?;
+        Ok(self.launch(spec, program, arguments, &[]))
+    }
+}
+
+/// One line of an agent's standard output, in the vocabulary of all adapters; pure.
+///
+/// The scripted agent prints nothing that has to be read.
+pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
+    match adapter {
+        Adapter::Claude => claude::normalize(line),
+        Adapter::Command(_) => command::normalize(line),
+        Adapter::Scripted(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
+    }
+}
+
+#[async_trait]
+impl Agents for AgentPrograms {
+    fn prompt(&self, template: &str, values: &serde_json::Value) -> Result<String, Failure> {
+        Ok(self.prompts.render(template, values)?)
+    }
+
+    async fn run(&self, spec: &SessionSpec, watch: &dyn SessionWatch, stop: Stop) -> SessionOutcome {
+        let (launch, reader) = match &spec.adapter {
+            Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
+            Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
+            Adapter::Scripted(playbook) => {
+                let launch = |argv: &[String]| self.launch_scripted(spec, argv);
+                return scripted::run(spec, &self.options.root.join(playbook), &launch, watch, stop).await;
+            }
+        };
+        match launch {
+            Ok(launch) => session::run(spec, launch, reader, watch, stop).await,
+            Err(failure) => not_started(&failure),
+        }
+    }
+
+    async fn reap(&self, run: &RunId, marks: &[ProcessMark]) -> u32 {
+        // A group is surely ours only while the process that led it is seen to be the same one.
+        let groups = marks.iter().filter(|mark| census::runs(**mark)).map(|mark| mark.pid).collect();
+        census::end(Wanted { groups, entry: Marks::of_run(run) }).await
+    }
+
+    async fn missing(&self, adapter: &Adapter) -> Option<Failure> {
+        match adapter {
+            Adapter::Claude => self.find_claude().err(),
+            Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),
+            Adapter::Scripted(playbook) => {
+                let playbook = self.options.root.join(playbook);
+                let read = tokio::task::spawn_blocking(move || scripted::read(&playbook)).await;
+                read.ok()?.err().map(Failure::from)
+            }
+        }
+    }
+}

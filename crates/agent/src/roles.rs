@@ -1,0 +1,171 @@
+//! Roles: `agents/*.md`, each a named agent with its prompt. Data; nothing here runs.
+
+use miyabi_core::failure::{Failure, FailureClass};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml;
+
+/// The built-in roles by name.
+const BUILT_IN: [(&str, &str); 5] = [
+    ("codegen", include_str!("../../../agents/codegen.md")),
+    ("conflict", include_str!("../../../agents/conflict.md")),
+    ("coordinator", include_str!("../../../agents/coordinator.md")),
+    ("issue", include_str!("../../../agents/issue.md")),
+    ("review", include_str!("../../../agents/review.md")),
+];
+
+/// A named agent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name, the same as its file's.
+    pub name: String,
+    /// What it is for, in one sentence.
+    pub description: String,
+    /// The adapter that it wants, as `--agent` takes it; none: the one of the run.
+    pub adapter: Option<String>,
+    /// The template of its prompt: `prompts/<name>.md`.
+    pub prompt: String,
+    /// The schema of its structured answer: `analysis` or `decomposition`; none: its work is what it changes.
+    pub output: Option<String>,
+    /// What it does, in Markdown: the text below the front matter.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// Why a role cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    /// There is none of that name.
+    #[error("find role `{0}`")]
+    Unknown(String),
+    /// It does not begin with a block between two lines `---`.
+    #[error("read role `{0}`: it has no front matter between two lines `---`")]
+    NoFrontMatter(String),
+    /// Its front matter is wrong.
+    #[error("read role `{name}`: {problem}")]
+    Invalid {
+        /// Its name.
+        name: String,
+        /// What is wrong, and where.
+        problem: String,
+    },
+}
+
+impl From<RoleError> for Failure {
+    fn from(error: RoleError) -> Self {
+        let hint = match error {
+            RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review",
+            _ => "a role begins with `---`, then `name`, `description`, `prompt` and perhaps `adapter` and `output`",
+        };
+        Self::caused(FailureClass::Input, &error).hint(hint)
+    }
+}
+
+/// The names of the built-in roles.
+pub fn role_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+/// The built-in role of that name.
+pub fn role(name: &str) -> Result<Role, RoleError> {
+    let source = BUILT_IN.iter().find(|(known, _)| *known == name);
+    source.ok_or_else(|| RoleError::Unknown(name.to_owned())).and_then(|(name, source)| parse(name, source))
+}
+
+/// Reads a role file.
+pub fn parse(name: &str, source: &str) -> Result<Role, RoleError> {
+    let (front, text) = source
+        .strip_prefix("---\n")
+        .and_then(|rest| rest.split_once("\n---\n"))
+        .ok_or_else(|| RoleError::NoFrontMatter(name.to_owned()))?;
+    let invalid = |problem: String| RoleError::Invalid { name: name.to_owned(), problem };
+    let mut role: Role = serde_saphyr::from_str(front).map_err(|error| {
+        let line = error.location().map(|at| format!("line {}: ", at.line() + 1)).unwrap_or_default();
+        invalid(format!("{line}{}", yaml::problem(&error)))
+    })?;
+    if role.name != name {
+        return Err(invalid(format!("its name is `{}`", role.name)));
+    }
+    role.text = text.trim().to_owned();
+    Ok(role)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use miyabi_core::session::Adapter;
+
+    use super::*;
+
+    #[test]
+    fn every_role_can_be_used() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../agents");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".md").map(str::to_owned))
+            .collect();
+        files.sort();
+        assert_eq!(files, role_names().collect::<Vec<_>>());
+        let read: Vec<_> = files
+            .iter()
+            .map(|name| {
+                let role = role(name).unwrap();
+                assert!(!role.text.is_empty() && !role.description.is_empty(), "{name}");
+                assert!(role.adapter.iter().all(|adapter| adapter.parse::<Adapter>().is_ok()), "{name}");
+                let template = format!("{folder}/../prompts/{}.md", role.prompt);
+                assert!(std::path::Path::new(&template).is_file(), "{template}");
+                (role.name, role.prompt, role.output)
+            })
+            .collect();
+        insta::assert_debug_snapshot!(read, @r#"
+        [
+            (
+                "codegen",
+                "codegen",
+                None,
+            ),
+            (
+                "conflict",
+                "resolve",
+                None,
+            ),
+            (
+                "coordinator",
+                "coordinator",
+                Some(
+                    "decomposition",
+                ),
+            ),
+            (
+                "issue",
+                "analyst",
+                Some(
+                    "analysis",
+                ),
+            ),
+            (
+                "review",
+                "rework",
+                None,
+            ),
+        ]
+        "#);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_role() {
+        let error = |source: &str| Failure::from(parse("codegen", source).unwrap_err()).message;
+        assert_eq!(
+            error("no front matter"),
+            "read role `codegen`: it has no front matter between two lines `---`"
+        );
+        assert_eq!(
+            error("---\nname: 他\ndescription: d\nprompt: p\n---\ntext"),
+            "read role `codegen`: its name is `他`"
+        );
+        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output");
+        assert_eq!(Failure::from(role("../codegen").unwrap_err()).message, "find role `../codegen`");
+    }
+}

@@ -1,0 +1,119 @@
+//! One session of an outside program, from its prompt to its outcome.
+
+use std::time::Duration;
+
+use miyabi_core::failure::Failure;
+use miyabi_core::ports::{SessionWatch, Stop};
+use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
+use tokio::time::Instant;
+
+use crate::process::{self, Channel, Launch, Until};
+use crate::seen::{Protocol, Seen};
+use crate::transcript::Transcript;
+use crate::{claude, command};
+
+/// Reads the lines of a program's standard output in their order.
+pub(crate) enum Reader {
+    Claude(claude::Reader),
+    Command,
+}
+
+impl Reader {
+    fn read(&mut self, channel: Channel, line: &str) -> Vec<AgentEvent> {
+        match (channel, self) {
+            (Channel::Errors, _) => vec![AgentEvent::Raw { line: line.to_owned() }],
+            (Channel::Output, Self::Claude(reader)) => reader.read(line),
+            (Channel::Output, Self::Command) => command::normalize(line),
+        }
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self {
+            Self::Claude(_) => Protocol::Report,
+            Self::Command => Protocol::ExitCode,
+        }
+    }
+}
+
+/// The moment, the grace and the request that end a session.
+pub(crate) fn until(spec: &SessionSpec, stop: Stop) -> Until {
+    // A deadline beyond what the clock can tell is none; thirty years are as good.
+    let longest = Duration::from_secs(30 * 365 * 24 * 3600);
+    let deadline = Duration::from_secs(spec.deadline_secs).min(longest);
+    Until { deadline: Instant::now() + deadline, grace: Duration::from_secs(spec.grace_secs).min(longest), stop }
+}
+
+/// Runs a program to its end, its deadline or the request to stop.
+pub(crate) async fn run(
+    spec: &SessionSpec,
+    launch: Launch,
+    mut reader: Reader,
+    watch: &dyn SessionWatch,
+    stop: Stop,
+) -> SessionOutcome {
+    let started = Instant::now();
+    let mut until = until(spec, stop);
+    let mut transcript = match Transcript::open(&spec.transcript).await {
+        Ok(transcript) => transcript,
+        Err(error) => return not_started(&no_transcript(spec, &error)),
+    };
+    let running = match process::start(launch).await {
+        Ok(running) => running,
+        Err(error) => return not_started(&error.into()),
+    };
+    // The program gets its prompt only after a restart would find it.
+    watch.started(Some(running.mark())).await;
+
+    let mut seen = Seen::new(reader.protocol());
+    let each = |channel, line: &str| {
+        seen.line(channel, line);
+        for event in reader.read(channel, line) {
+            seen.event(&event);
+            watch.event(&event);
+        }
+    };
+    let gone = running.attend(&mut until, &mut transcript, each).await;
+    let outcome = seen.outcome(gone, elapsed_ms(started));
+    close(transcript, spec, outcome).await
+}
+
+/// Closes the transcript. Output that is not on disk makes a completed session a failed one.
+pub(crate) async fn close(
+    transcript: Transcript,
+    spec: &SessionSpec,
+    mut outcome: SessionOutcome,
+) -> SessionOutcome {
+    if let Err(error) = transcript.close().await
+        && outcome.end == SessionEnd::Completed
+    {
+        outcome.end = SessionEnd::Failed { detail: no_transcript(spec, &error).message };
+    }
+    outcome
+}
+
+/// The failure of a transcript that cannot be written.
+pub(crate) fn no_transcript(spec: &SessionSpec, error: &std::io::Error) -> Failure {
+    let message = format!("write transcript `{}`: {error}", spec.transcript.display());
+    Failure::new(miyabi_core::failure::FailureClass::Exhausted, message)
+        .hint("make room on the disk, or make the folder writable")
+}
+
+/// The outcome of a session whose program never ran.
+pub(crate) fn not_started(failure: &Failure) -> SessionOutcome {
+    SessionOutcome {
+        end: SessionEnd::NotStarted {
+            detail: failure.message.clone(),
+            hint: failure.hint.clone().unwrap_or_default(),
+        },
+        usage: Usage::default(),
+        last_message: None,
+        refusals: Vec::new(),
+        leftovers: 0,
+        duration_ms: 0,
+    }
+}
+
+/// Milliseconds since then.
+pub(crate) fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,337 @@
+//! A scripted model behind Anthropic's Messages API, so that the real Claude Code runs without a key and without a
+//! network. It speaks just enough HTTP/1.1: one request per connection, answers as JSON or as an event stream.
+//!
+//! Only conversations that offer tools are answered by the script. Side requests of the program (titles, quota,
+//! token counts) get small sane answers, so that a script holds nothing but the turns of the work itself.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What the model does when it is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// Says this and ends its turn.
+    Say(String),
+    /// Says this, if it is not empty, and uses a tool.
+    Use {
+        /// What it says first.
+        text: String,
+        /// The tool's name, such as `Write`.
+        tool: String,
+        /// The tool's input.
+        input: Value,
+    },
+    /// Answers with this HTTP status and an error body: 429, 500, 529.
+    Status(u16),
+    /// Begins to stream and closes the connection in the middle.
+    Cut,
+    /// Takes the request and never answers.
+    Silence,
+}
+
+impl Turn {
+    /// Uses a tool without a word.
+    pub fn tool(tool: &str, input: Value) -> Self {
+        Self::Use { text: String::new(), tool: tool.to_owned(), input }
+    }
+}
+
+/// One question to the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// How often the model has answered in this conversation.
+    pub answers: usize,
+    /// The request as it came.
+    pub body: Value,
+}
+
+impl Asked {
+    /// All text that the user's side of the conversation holds, tool results included.
+    pub fn user_text(&self) -> String {
+        let mut text = String::new();
+        for message in self.body["messages"].as_array().into_iter().flatten() {
+            if message["role"] == "user" {
+                collect_text(&message["content"], &mut text);
+            }
+        }
+        text
+    }
+}
+
+type Script = Box<dyn Fn(&Asked) -> Turn + Send + Sync>;
+
+struct Shared {
+    script: Script,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// The endpoint; it ends when this is dropped.
+pub struct ModelEndpoint {
+    url: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+impl ModelEndpoint {
+    /// Answers with these turns in order, whoever asks; after the last one it says that it is done.
+    pub async fn start(turns: impl IntoIterator<Item = Turn>) -> io::Result<Self> {
+        let turns = Mutex::new(turns.into_iter().collect::<VecDeque<_>>());
+        Self::answering(move |_| {
+            let next = turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            next.unwrap_or_else(|| Turn::Say("Nothing is left to do.".to_owned()))
+        })
+        .await
+    }
+
+    /// Answers with what the function says, for conversations that go on at the same time.
+    pub async fn answering(script: impl Fn(&Asked) -> Turn + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let shared = Arc::new(Shared { script: Box::new(script), asked: Mutex::default() });
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Ok(Self { url, shared, server })
+    }
+
+    /// What `ANTHROPIC_BASE_URL` must be.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The questions that the script answered so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for ModelEndpoint {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    // Connections live in a set, so that they end together with the endpoint.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(answer(stream, Arc::clone(&shared)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// A program that hangs up in the middle is no failure of the endpoint, so errors end the connection and no more.
+async fn answer(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let Some(request) = read_request(&mut stream).await? else { return Ok(()) };
+    let path = request.target.split('?').next().unwrap_or_default();
+    match (request.method.as_str(), path) {
+        ("POST", "/v1/messages/count_tokens") => {
+            respond_json(&mut stream, 200, &json!({ "input_tokens": 1000 })).await
+        }
+        ("POST", "/v1/messages") => messages(&mut stream, &shared, request.body).await,
+        ("HEAD" | "GET", _) => respond_json(&mut stream, 200, &json!({})).await,
+        _ => respond_json(&mut stream, 404, &error_body("not_found_error", "no such route")).await,
+    }
+}
+
+async fn messages(stream: &mut BufReader<TcpStream>, shared: &Shared, body: Value) -> io::Result<()> {
+    let streaming = body["stream"].as_bool().unwrap_or(false);
+    let offers_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
+    let turn = if offers_tools {
+        let answers = body["messages"].as_array().map_or(0, |all| {
+            all.iter().filter(|message| message["role"] == "assistant").count()
+        });
+        let asked = Asked { answers, body: body.clone() };
+        let turn = (shared.script)(&asked);
+        shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        turn
+    } else {
+        Turn::Say("A small task".to_owned())
+    };
+    let content = match turn {
+        Turn::Say(text) => vec![json!({ "type": "text", "text": text })],
+        Turn::Use { text, tool, input } => {
+            let id = format!("toolu_{}", uuid_like(&body));
+            let mut content = Vec::new();
+            if !text.is_empty() {
+                content.push(json!({ "type": "text", "text": text }));
+            }
+            content.push(json!({ "type": "tool_use", "id": id, "name": tool, "input": input }));
+            content
+        }
+        Turn::Status(status) => {
+            return respond_json(stream, status, &error_body(error_type(status), "scripted failure")).await;
+        }
+        Turn::Silence => return std::future::pending().await,
+        Turn::Cut => {
+            begin_stream(stream).await?;
+            event(stream, &message_start(&body)).await?;
+            return stream.shutdown().await;
+        }
+    };
+    let stop = if content.iter().any(|block| block["type"] == "tool_use") { "tool_use" } else { "end_turn" };
+    if streaming {
+        stream_message(stream, &body, &content, stop).await
+    } else {
+        let mut message = message_start(&body)["message"].take();
+        message["content"] = Value::Array(content);
+        message["stop_reason"] = json!(stop);
+        message["usage"]["output_tokens"] = json!(OUTPUT_TOKENS);
+        respond_json(stream, 200, &message).await
+    }
+}
+
+/// Input tokens that every answer claims; a tenth of them read from a cache.
+pub const INPUT_TOKENS: u64 = 900;
+/// Cached input tokens that every answer claims.
+pub const CACHED_TOKENS: u64 = 100;
+/// Output tokens that every answer claims.
+pub const OUTPUT_TOKENS: u64 = 20;
+
+fn message_start(body: &Value) -> Value {
+    json!({ "type": "message_start", "message": {
+        "id": format!("msg_{}", uuid_like(body)),
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [],
+        "stop_reason": null,
+        "stop_sequence": null,
+        "usage": {
+            "input_tokens": INPUT_TOKENS,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": CACHED_TOKENS,
+            "output_tokens": 1,
+        },
+    }})
+}
+
+async fn stream_message(
+    stream: &mut BufReader<TcpStream>,
+    body: &Value,
+    content: &[Value],
+    stop: &str,
+) -> io::Result<()> {
+    begin_stream(stream).await?;
+    event(stream, &message_start(body)).await?;
+    for (index, block) in content.iter().enumerate() {
+        let (begin, delta) = if block["type"] == "text" {
+            (json!({ "type": "text", "text": "" }), json!({ "type": "text_delta", "text": block["text"] }))
+        } else {
+            let begin =
+                json!({ "type": "tool_use", "id": block["id"], "name": block["name"], "input": {} });
+            let input = block["input"].to_string();
+            (begin, json!({ "type": "input_json_delta", "partial_json": input }))
+        };
+        event(stream, &json!({ "type": "content_block_start", "index": index, "content_block": begin })).await?;
+        event(stream, &json!({ "type": "content_block_delta", "index": index, "delta": delta })).await?;
+        event(stream, &json!({ "type": "content_block_stop", "index": index })).await?;
+    }
+    let end = json!({
+        "type": "message_delta",
+        "delta": { "stop_reason": stop, "stop_sequence": null },
+        "usage": { "output_tokens": OUTPUT_TOKENS },
+    });
+    event(stream, &end).await?;
+    event(stream, &json!({ "type": "message_stop" })).await?;
+    stream.write_all(b"0\r\n\r\n").await?;
+    stream.shutdown().await
+}
+
+async fn begin_stream(stream: &mut BufReader<TcpStream>) -> io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\
+                connection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await
+}
+
+async fn event(stream: &mut BufReader<TcpStream>, data: &Value) -> io::Result<()> {
+    let name = data["type"].as_str().unwrap_or("message");
+    let event = format!("event: {name}\ndata: {data}\n\n");
+    stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).await?;
+    stream.flush().await
+}
+
+async fn respond_json(stream: &mut BufReader<TcpStream>, status: u16, body: &Value) -> io::Result<()> {
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+fn error_type(status: u16) -> &'static str {
+    match status {
+        400 => "invalid_request_error",
+        401 => "authentication_error",
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        _ => "api_error",
+    }
+}
+
+fn error_body(kind: &str, message: &str) -> Value {
+    json!({ "type": "error", "error": { "type": kind, "message": message } })
+}
+
+/// A name that differs between the turns of one conversation and is the same in every run of a script.
+fn uuid_like(body: &Value) -> String {
+    let length = body["messages"].as_array().map_or(0, Vec::len);
+    format!("{length:024}")
+}
+
+fn collect_text(content: &Value, into: &mut String) {
+    match content {
+        Value::String(text) => {
+            into.push_str(text);
+            into.push('\n');
+        }
+        Value::Array(blocks) => {
+            for block in blocks {
+                collect_text(&block["text"], into);
+                collect_text(&block["content"], into);
+            }
+        }
+        _ => {}
+    }
+}
+
+struct Request {
+    method: String,
+    target: String,
+    body: Value,
+}
+
+/// Reads one request; `None` when the connection was closed before it. Its body must have a length and be JSON;
+/// anything else reads as `null`.
+async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut length = 0;
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(Request { method, target, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
+}
