@@ -97,6 +97,9 @@ impl Worktrees for Branches {
     async fn close(&self, _: &RunId, _: &str) -> Result<Closed, Failure> {
         unused()
     }
+    async fn drain(&self) -> Result<(), Failure> {
+        unused()
+    }
     async fn list(&self) -> Result<Vec<Worktree>, Failure> {
         unused()
     }
