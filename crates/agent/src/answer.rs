@@ -69,19 +69,18 @@ pub fn answer_schema<T: JsonSchema>() -> Value {
 /// The JSON is all of the text, or its last fenced block that is marked as `json` or holds JSON.
 /// Errors: every violation of the schema of `T`, each with its place.
 pub fn answer<T: JsonSchema + DeserializeOwned>(last_message: &str) -> Result<T, BadAnswer> {
+    serde_json::from_value(check(&answer_schema::<T>(), last_message)?).map_err(BadAnswer::Unfit)
+}
+
+/// The same for a schema that is known only as a value.
+pub fn check(schema: &Value, last_message: &str) -> Result<Value, BadAnswer> {
     let value = find(last_message)?;
-    let schema = answer_schema::<T>();
-    let validator =
-        jsonschema::validator_for(&schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
+    let validator = jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
     let violations: Vec<_> = validator
         .iter_errors(&value)
         .map(|error| Violation { path: error.instance_path().to_string(), message: short(&error.to_string()) })
         .collect();
-    if violations.is_empty() {
-        serde_json::from_value(value).map_err(BadAnswer::Unfit)
-    } else {
-        Err(BadAnswer::Violations(violations))
-    }
+    if violations.is_empty() { Ok(value) } else { Err(BadAnswer::Violations(violations)) }
 }
 
 fn find(text: &str) -> Result<Value, BadAnswer> {

@@ -16,7 +16,7 @@ use crate::process::Launch;
 use crate::program::{self, ProgramError};
 use crate::prompts::Prompts;
 use crate::session::{self, Reader, not_started};
-use crate::{command, scripted};
+use crate::{answer, command, scripted};
 
 /// How agents are run here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +134,10 @@ pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
 impl Agents for AgentPrograms {
     fn prompt(&self, template: &str, values: &serde_json::Value) -> Result<String, Failure> {
         Ok(self.prompts.render(template, values)?)
+    }
+
+    fn answer(&self, schema: &serde_json::Value, last_message: &str) -> Result<serde_json::Value, Failure> {
+        Ok(answer::check(schema, last_message)?)
     }
 
     async fn run(&self, spec: &SessionSpec, watch: &dyn SessionWatch, stop: Stop) -> SessionOutcome {
