@@ -126,21 +126,21 @@ pub(crate) fn to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
-    settings(connection).map_err(|error| sorted(path, error))?;
-    if connection.is_readonly(MAIN_DB).map_err(|error| sorted(path, error))? {
+    let doing = |error| sorted(path, error);
+    connection.busy_handler(Some(wait)).map_err(doing)?;
+    check_owner(path, connection)?;
+    if connection.is_readonly(MAIN_DB).map_err(doing)? {
         return Err(OpenError::NotWritable { path: path.to_owned(), source: None });
     }
-    check_owner(path, connection)?;
+    settings(connection).map_err(doing)?;
     migrate(path, connection, &Migrations::from_slice(MIGRATIONS))
 }
 
 fn settings(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_handler(Some(wait))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
-    let journal =
-        patiently(|| connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)))?;
-    let journal: String = journal;
+    let log = || connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+    let journal: String = patiently(log)?;
     if journal == "delete" {
         tracing::warn!("the database's folder cannot hold a write-ahead log: reading waits for writing");
     }
@@ -249,6 +249,18 @@ impl From<OpenError> for Failure {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_waits_for_the_disk_and_readers_do_not_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = to_write(&folder.path().join("miyabi.db")).unwrap();
+        let setting =
+            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+        assert_eq!(journal.as_deref(), Ok("wal"));
+        let full = 2;
+        assert_eq!((setting("synchronous"), setting("foreign_keys")), (full, 1));
+    }
 
     /// Today's migrations and a later one.
     fn and_then(sql: &str) -> Migrations<'_> {

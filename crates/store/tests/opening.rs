@@ -76,7 +76,6 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
     ] {
         let path = folder.path().join(name);
         let theirs = Connection::open(&path).unwrap();
-        theirs.pragma_update(None, "journal_mode", "wal").unwrap();
         theirs.execute_batch(sql).unwrap();
         drop(theirs);
         let before = fs::read(&path).unwrap();

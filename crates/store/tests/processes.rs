@@ -112,7 +112,7 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_program_is_killed() {
     assert_eq!(sound, "ok");
 }
 
-/// Competes with the others for one run, begins one of its own, and appends fifty events to the common one.
+/// Competes with the others for one run, begins one of its own, and appends two hundred events to the common one.
 #[tokio::test]
 #[ignore = "started by another test"]
 async fn competes() {
@@ -130,7 +130,7 @@ async fn competes() {
     };
     say(format_args!("own {own}"));
     let (mut won, mut seq) = (0, 1);
-    while won < 50 {
+    while won < 200 {
         match store.append(seq, &[event(&common, seq, step_started(&format!("{number}-{won}")))]).await {
             Ok(()) => (won, seq) = (won + 1, seq + 1),
             Err(StoreError::Behind { actual, .. }) => seq = actual,
@@ -165,7 +165,7 @@ async fn programs_that_share_a_file_do_not_harm_each_other() {
     let common = runs.iter().find(|row| row.issue == 500).unwrap();
     let log = store.load(&common.id, 0).await.unwrap();
     let seqs: Vec<u64> = log.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (0..=200).collect::<Vec<u64>>());
+    assert_eq!(seqs, (0..=800).collect::<Vec<u64>>());
     let step = |body: &EventBody| match body {
         EventBody::StepStarted { step, .. } => Some(step.to_string()),
         _ => None,
@@ -176,7 +176,7 @@ async fn programs_that_share_a_file_do_not_harm_each_other() {
             steps.iter().filter(|step| step.starts_with(&format!("{number}-"))).collect();
         assert_eq!(
             of_one,
-            (0..50).map(|won| format!("{number}-{won}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()
+            (0..200).map(|won| format!("{number}-{won}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()
         );
     }
 }
