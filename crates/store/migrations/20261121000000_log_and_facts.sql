@@ -41,7 +41,7 @@ CREATE TABLE events (
 
 CREATE TABLE sessions (
     key INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     run INTEGER NOT NULL REFERENCES runs (key),
     step TEXT NOT NULL,
     attempt INTEGER NOT NULL,
@@ -53,10 +53,9 @@ CREATE TABLE sessions (
     input_tokens INTEGER,
     output_tokens INTEGER,
     cost_usd REAL,
-    turns INTEGER
+    turns INTEGER,
+    UNIQUE (run, id)
 ) STRICT;
-
-CREATE INDEX sessions_run ON sessions (run);
 
 CREATE TABLE tasks (
     key INTEGER PRIMARY KEY,
@@ -86,7 +85,7 @@ CREATE TABLE escalations (
     UNIQUE (run, id)
 ) STRICT;
 
-CREATE INDEX escalations_open ON escalations (key) WHERE answered_at IS NULL;
+CREATE INDEX escalations_open ON escalations (raised_at) WHERE answered_at IS NULL;
 
 CREATE TABLE intents (
     id TEXT NOT NULL,

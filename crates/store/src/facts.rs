@@ -1,4 +1,6 @@
 //! What an event means for the tables beside the log: first as values, then as SQL.
+//!
+//! Facts never refuse an event: what may happen is judged before it is appended, by the core.
 
 use jiff::Timestamp;
 use miyabi_core::event::{Answer, Escalation, Event, EventBody, SessionStarted};
@@ -99,7 +101,7 @@ fn write_one(connection: &Connection, run: i64, fact: &Fact) -> rusqlite::Result
             .map(drop),
         Fact::SessionStarted(at, started) => session_started(connection, run, *at, started),
         Fact::SessionEnded(at, session, status, usage) => {
-            session_ended(connection, *at, session, *status, usage)
+            session_ended(connection, run, *at, session, *status, usage)
         }
         Fact::AttemptLost(at, step, attempt) => attempt_lost(connection, run, *at, step, *attempt),
         Fact::Tasks(tasks) => tasks.iter().try_for_each(|task| task_added(connection, run, task)),
@@ -142,7 +144,7 @@ fn session_started(
     connection
         .prepare_cached(
             "INSERT INTO sessions (id, run, step, attempt, adapter, status, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             started.session.as_str(),
@@ -158,14 +160,15 @@ fn session_started(
 
 fn session_ended(
     connection: &Connection,
+    run: i64,
     at: Timestamp,
     session: &SessionId,
     status: Status,
     usage: &Usage,
 ) -> rusqlite::Result<()> {
     let Some(Time(started_at)) = connection
-        .prepare_cached("SELECT started_at FROM sessions WHERE id = ?1")?
-        .query_row([session.as_str()], |row| row.get(0))
+        .prepare_cached("SELECT started_at FROM sessions WHERE run = ?1 AND id = ?2")?
+        .query_row(params![run, session.as_str()], |row| row.get(0))
         .optional()?
     else {
         return Ok(());
@@ -174,10 +177,10 @@ fn session_ended(
         .prepare_cached(
             "UPDATE sessions SET status = ?2, completion_time = ?3, duration_sec = ?4,
                  input_tokens = ?5, output_tokens = ?6, cost_usd = ?7, turns = ?8
-             WHERE id = ?1",
+             WHERE run = ?1 AND id = ?9",
         )?
         .execute(params![
-            session.as_str(),
+            run,
             Word(status),
             Time(at),
             seconds(started_at, at),
@@ -185,6 +188,7 @@ fn session_ended(
             usage.output_tokens.map(Count),
             usage.cost_usd,
             usage.turns.map(Count),
+            session.as_str(),
         ])
         .map(drop)
 }
@@ -243,7 +247,7 @@ fn asked(connection: &Connection, run: i64, at: Timestamp, escalation: &Escalati
     connection
         .prepare_cached(
             "INSERT INTO escalations (id, run, step, severity, reason, deadline, default_action, body, raised_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             escalation.id.as_str(),

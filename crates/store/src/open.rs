@@ -126,21 +126,21 @@ pub(crate) fn to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
-    settings(connection).map_err(|error| sorted(path, error))?;
-    if connection.is_readonly(MAIN_DB).map_err(|error| sorted(path, error))? {
+    let doing = |error| sorted(path, error);
+    connection.busy_handler(Some(wait)).map_err(doing)?;
+    check_owner(path, connection)?;
+    if connection.is_readonly(MAIN_DB).map_err(doing)? {
         return Err(OpenError::NotWritable { path: path.to_owned(), source: None });
     }
-    check_owner(path, connection)?;
-    migrate(path, connection, MIGRATIONS)
+    settings(connection).map_err(doing)?;
+    migrate(path, connection, &Migrations::from_slice(MIGRATIONS))
 }
 
 fn settings(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_handler(Some(wait))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
-    let journal =
-        patiently(|| connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)))?;
-    let journal: String = journal;
+    let log = || connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+    let journal: String = patiently(log)?;
     if journal == "delete" {
         tracing::warn!("the database's folder cannot hold a write-ahead log: reading waits for writing");
     }
@@ -172,12 +172,7 @@ fn header(connection: &mut Connection) -> rusqlite::Result<(i64, i64, i64)> {
 }
 
 /// Two programs may do this at once: who comes second finds the version moved, and looks again.
-fn migrate(
-    path: &Path,
-    connection: &mut Connection,
-    migrations: &'static [M<'static>],
-) -> Result<(), OpenError> {
-    let migrations = Migrations::from_slice(migrations);
+fn migrate(path: &Path, connection: &mut Connection, migrations: &Migrations<'_>) -> Result<(), OpenError> {
     loop {
         let before = version(connection).map_err(|error| sorted(path, error))?;
         match migrations.to_latest(connection) {
@@ -256,11 +251,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_commit_waits_for_the_disk_and_readers_do_not_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = to_write(&folder.path().join("miyabi.db")).unwrap();
+        let setting =
+            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+        assert_eq!(journal.as_deref(), Ok("wal"));
+        let full = 2;
+        assert_eq!((setting("synchronous"), setting("foreign_keys")), (full, 1));
+    }
+
+    /// Today's migrations and a later one.
+    fn and_then(sql: &str) -> Migrations<'_> {
+        Migrations::new(MIGRATIONS.iter().cloned().chain([M::up(sql)]).collect())
+    }
+
+    #[test]
     fn every_migration_applies_to_a_fresh_database() {
         assert_eq!(Migrations::from_slice(MIGRATIONS).validate(), Ok(()));
     }
 
-    /// What the migrations make, so that a change of the schema is seen; an edited migration fails here.
     #[test]
     fn a_database_of_the_first_version_is_kept_and_brought_up_to_date() {
         let mut connection = Connection::open_in_memory().unwrap();
@@ -271,9 +282,8 @@ mod tests {
                 [],
             )
             .unwrap();
-        const NEXT: &[M<'static>] =
-            &[MIGRATIONS[0], M::up("ALTER TABLE local_issues ADD COLUMN milestone TEXT")];
-        migrate(Path::new(":memory:"), &mut connection, NEXT).unwrap();
+        let next = and_then("ALTER TABLE local_issues ADD COLUMN milestone TEXT");
+        migrate(Path::new(":memory:"), &mut connection, &next).unwrap();
         assert_eq!(version(&connection), Ok(2));
         let row = connection.query_row("SELECT number, title, milestone FROM local_issues", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
@@ -284,8 +294,8 @@ mod tests {
     #[test]
     fn a_migration_that_fails_leaves_the_database_as_it_was() {
         let mut connection = in_memory().unwrap();
-        const BROKEN: &[M<'static>] = &[MIGRATIONS[0], M::up("CREATE TABLE half (a); CREATE TABLE runs (b)")];
-        let error = migrate(Path::new("x.db"), &mut connection, BROKEN).unwrap_err();
+        let broken = and_then("CREATE TABLE half (a); CREATE TABLE runs (b)");
+        let error = migrate(Path::new("x.db"), &mut connection, &broken).unwrap_err();
         assert!(matches!(error, OpenError::Migrate { .. }), "{error:?}");
         assert_eq!(version(&connection), Ok(1));
         let half =

@@ -47,7 +47,7 @@ pub(crate) fn tasks(connection: &Connection, run: &RunId) -> Result<Vec<TaskRow>
 pub(crate) fn open_escalations(connection: &Connection) -> Result<Vec<EscalationRow>, Error> {
     let sql = "SELECT runs.id AS run_id, runs.number, escalations.body
                FROM escalations JOIN runs ON runs.key = escalations.run
-               WHERE answered_at IS NULL AND completion_time IS NULL ORDER BY escalations.key";
+               WHERE answered_at IS NULL AND completion_time IS NULL ORDER BY raised_at, escalations.key";
     all(connection, sql, [], escalation).doing("list open questions")
 }
 

@@ -159,3 +159,103 @@ fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Res
 fn statement(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::error::Doing as _;
+
+    /// Work that is not done before the test runs it.
+    struct Step {
+        sql: &'static str,
+        good: bool,
+        outcome: Option<Result<(), Error>>,
+    }
+
+    impl Job for Step {
+        fn run(&mut self, connection: &Connection) -> bool {
+            let done = connection.execute_batch(self.sql).doing("test");
+            self.outcome = Some(done.and(if self.good { Ok(()) } else { Err(Error::BadNumber(0)) }));
+            matches!(self.outcome, Some(Ok(())))
+        }
+
+        fn fail(&mut self, error: Error) {
+            self.outcome = Some(Err(error));
+        }
+
+        fn answer(self: Box<Self>) {}
+    }
+
+    /// Settles these together on a table `t`; what it holds then.
+    fn settled(steps: &[(&'static str, bool)]) -> Vec<i64> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE t (n INTEGER PRIMARY KEY);
+                 CREATE TABLE late (n INTEGER REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+        let step = |(sql, good): &(&'static str, bool)| -> Box<dyn Job> {
+            Box::new(Step { sql, good: *good, outcome: None })
+        };
+        let mut jobs: Vec<_> = steps.iter().map(step).collect();
+        settle(&connection, &mut jobs);
+        assert!(connection.is_autocommit());
+        let mut select = connection.prepare("SELECT n FROM t ORDER BY n").unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    const ONE: (&str, bool) = ("INSERT INTO t VALUES (1)", true);
+    const THREE: (&str, bool) = ("INSERT INTO t VALUES (3)", true);
+
+    #[test]
+    fn a_failed_job_takes_only_its_own_work_along() {
+        assert_eq!(settled(&[ONE, ("INSERT INTO t VALUES (2)", false), THREE]), [1, 3]);
+        assert_eq!(settled(&[("INSERT INTO t VALUES (2)", false)]), Vec::<i64>::new());
+        assert_eq!(settled(&[("INSERT INTO t VALUES (2); nonsense", true), ONE]), [1]);
+    }
+
+    #[test]
+    fn a_job_that_loses_the_transaction_does_not_take_the_others_along() {
+        assert_eq!(settled(&[ONE, ("INSERT INTO t VALUES (2); ROLLBACK", false), THREE]), [1, 3]);
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_committed_does_not_take_the_others_along() {
+        assert_eq!(settled(&[ONE, ("INSERT INTO late VALUES (99)", true), THREE]), [1, 3]);
+        assert_eq!(settled(&[("INSERT INTO late VALUES (99)", true)]), Vec::<i64>::new());
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_answered_and_so_is_what_follows() {
+        let writer = Writer::start(Connection::open_in_memory().unwrap()).unwrap();
+        let gone = writer.run(|_| -> Result<(), Error> { panic!("a bug") }).await;
+        assert!(matches!(gone, Err(Error::Closed)), "{gone:?}");
+        let after = writer.run(|_| Ok(())).await;
+        assert!(matches!(after, Err(Error::Closed)), "{after:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_done_before_the_writer_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+        let writer = Writer::start(connection).unwrap();
+        for n in 0..100 {
+            let insert = move |connection: &Connection| {
+                connection.execute("INSERT INTO t VALUES (?1)", [n]).map(drop).doing("test")
+            };
+            // Asked once, so that it is queued, and then given up.
+            let mut asked = Box::pin(writer.run(insert));
+            let _ =
+                std::future::poll_fn(|context| std::task::Poll::Ready(asked.as_mut().poll(context))).await;
+        }
+        drop(writer);
+        let count =
+            Connection::open(&path).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        assert_eq!(count, Ok(100));
+    }
+}

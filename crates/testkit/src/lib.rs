@@ -1,1 +1,14 @@
-//! Doubles of the ports, a manual clock and the contract suites that doubles and real adapters share.
+#![doc = include_str!("../README.md")]
+
+pub mod contract;
+pub mod fixtures;
+
+mod clock;
+mod ids;
+mod journal;
+mod memory;
+
+pub use clock::ManualClock;
+pub use ids::SeqIds;
+pub use journal::{JournalEntry, MemoryJournal};
+pub use memory::MemoryStore;
