@@ -87,12 +87,23 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Draft {
         return draft;
     };
     draft.name = fields.name("name", problems);
+    if let Some(word) = draft.name.as_ref().filter(|word| is_reserved(&word.text)) {
+        let message = format!("`{}` is a name that miyabi gives to steps which it adds", shown(&word.text));
+        problems.add(word.at, "reserved-name", message).hint("choose a name without that number");
+    }
     draft.uses = uses(&mut fields, problems);
     draft.needs = needs(&mut fields, problems);
     draft.run_condition = run_condition(&mut fields, problems).unwrap_or_default();
     retries(&mut fields, &mut draft, problems);
     draft.timeout_secs = fields.text("timeout", problems).and_then(|word| timeout(&word, problems));
     draft
+}
+
+/// Whether a step that joins a running plan may get this name: `task-500-2`, `rework-1`, `review-2` …
+fn is_reserved(name: &str) -> bool {
+    let added = ["task", "rework"].into_iter().chain(Uses::ALL.into_iter().map(Uses::as_str));
+    let rest = added.filter_map(|word| name.strip_prefix(word)?.strip_prefix('-')).next();
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn uses(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(At, Uses)> {
