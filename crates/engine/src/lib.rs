@@ -15,7 +15,7 @@ use miyabi_core::session::AgentEvent;
 use miyabi_core::status::Status;
 
 pub use executor::{Engine, Rest};
-pub use steps::{BuiltIn, Job, Progress, StepRunner};
+pub use steps::{BuiltIn, Job, Outcome, Progress, StepRunner, Working};
 
 /// The world as the built-in steps need it.
 #[derive(Clone)]

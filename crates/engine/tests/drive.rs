@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use miyabi_core::event::{Answer, Event, EventBody};
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{RunId, StepId};
+use miyabi_core::ids::RunId;
 use miyabi_core::intent::Write;
 use miyabi_core::plan::{Plan, Step, Uses, Work};
 use miyabi_core::ports::{NewRun, Stop, Store, never_stop};
@@ -125,6 +125,14 @@ async fn steps_run_in_order_and_the_log_says_so() {
     assert_eq!(stage.started().len(), 2);
 }
 
+/// Lets everything that can move do so, then moves time.
+async fn quiet_then_advance(clock: &ManualClock) {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance_to_next_wake().await;
+}
+
 #[tokio::test]
 async fn a_transient_failure_is_tried_again_when_its_time_has_come() {
     let answers = Answers::from([("a", vec![failed(FailureClass::Transient), failed(FailureClass::Transient)])]);
@@ -137,7 +145,7 @@ async fn a_transient_failure_is_tried_again_when_its_time_has_come() {
         tokio::select! {
             biased;
             rest = &mut drive => break rest.unwrap(),
-            _ = clock.advance_to_next_wake() => {}
+            () = quiet_then_advance(&clock) => {}
         }
     };
     assert_eq!(rest, Rest::Ended(Status::Succeeded));
@@ -182,10 +190,11 @@ async fn an_interrupted_attempt_is_lost_and_the_next_drive_starts_another() {
 #[tokio::test]
 async fn after_a_kill_the_lost_attempt_is_named_and_its_processes_are_ended() {
     let stage = Stage::new(vec![step("a", &[])], Scripted::default()).await;
-    let mark = fixtures::session_started(&stage.run, &StepId::from("a"), 1);
+    let session = fixtures::session_started("s-1", "a");
+    let mark = session.process.unwrap();
     let killed = [
         EventBody::StepStarted { step: "a".into(), attempt: 1 },
-        mark,
+        EventBody::SessionStarted(Box::new(session)),
     ];
     let events: Vec<_> = killed
         .into_iter()
@@ -196,15 +205,14 @@ async fn after_a_kill_the_lost_attempt_is_named_and_its_processes_are_ended() {
     assert_eq!(stage.engine.drive(&stage.run, never_stop()).await.unwrap(), Rest::Ended(Status::Succeeded));
     assert_eq!(stage.started(), [("a".to_owned(), 2)]);
     let reaped = stage.agents.reaped();
-    assert_eq!(reaped.len(), 1);
-    assert_eq!(reaped[0].0, stage.run);
+    assert_eq!(reaped, [(stage.run.clone(), vec![mark])]);
     assert!(kinds(&stage.log().await).contains(&"session_ended".to_owned()));
 }
 
 #[tokio::test]
 async fn an_open_write_is_done_after_a_restart_and_only_once() {
     let stage = Stage::new(vec![step("a", &[])], Scripted::default()).await;
-    let intent = fixtures::intent(&stage.run, &StepId::from("a"), 1);
+    let intent = fixtures::intent("1/a/plan", "a");
     let recorded = EventBody::IntentRecorded(Box::new(intent.clone()));
     let event = Event { run: stage.run.clone(), seq: 1, at: fixtures::at(1), body: recorded };
     stage.store.append(1, &[event]).await.unwrap();

@@ -123,6 +123,7 @@ pub fn run_started(plan: Plan) -> RunStarted {
         base_commit: commit(0),
         plan,
         policy: Policy::default(),
+        planner: None,
         adapter: Adapter::Command(vec!["./agent.sh".to_owned()]),
         actor: "alice".to_owned(),
         trigger: "cli".to_owned(),

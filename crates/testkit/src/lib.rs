@@ -4,11 +4,13 @@ pub mod contract;
 pub mod fixtures;
 
 mod clock;
+mod doubles;
 mod ids;
 mod journal;
 mod memory;
 
 pub use clock::ManualClock;
+pub use doubles::{IdleAgents, RecordingForge};
 pub use ids::SeqIds;
 pub use journal::{JournalEntry, MemoryJournal};
 pub use memory::MemoryStore;
