@@ -18,4 +18,5 @@ pub mod report;
 pub mod session;
 pub mod status;
 pub mod task;
+pub mod view;
 pub mod worktree;
