@@ -54,8 +54,8 @@ pub(crate) fn quiet(text: &str) -> String {
     static LOUD: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             r"(?ix)
-            (?P<mention> (?:^|[^A-Za-z0-9_]) @ ) [\p{Alphabetic}\d_]
-            | (?P<keyword> \b (?: clos(?:e[sd]?|ing) | fix(?:e[sd]|ing)? | resolv(?:e[sd]?|ing) | implement(?:s|ed|ing)? ) )
+            (?P<mention> (?:^|[^A-Za-z0-9]) @ ) [\p{Alphabetic}\d_]
+            | (?P<keyword> (?:^|[^A-Za-z0-9]) (?: clos(?:e[sd]?|ing) | fix(?:e[sd]|ing)? | resolv(?:e[sd]?|ing) | implement(?:s|ed|ing)? ) )
               :? \s+ (?: issues?\s+ )? (?: [\w.-]+/[\w.-]+ )? (?: \# | gh- | https?:// )
             | (?P<hidden> < ) !--",
         )
@@ -190,6 +190,7 @@ mod tests {
             "resolve¦d https://forge.example/o/r/issues/1"
         );
         assert_eq!(seen(&quiet("fix GH-5 @x")), "fi¦x GH-5 @¦x");
+        assert_eq!(seen(&quiet("認Closes #1 _Fixes #2_ _@a_")), "認Close¦s #1 _Fixe¦s #2_ _@¦a_");
         assert_eq!(seen(&quiet("fix the #12 bolt; prefixes #1")), "fix the #12 bolt; prefixes #1");
         assert_eq!(seen(&quiet("<!-- miyabi:key -->")), "<¦!-- miyabi:key -->");
         assert_eq!(seen(&quiet("@@a さん@bob `@c`")), "@@¦a さん@¦bob `@¦c`");

@@ -29,6 +29,21 @@ pub enum CheckKind {
     Secrets,
 }
 
+impl CheckKind {
+    /// The word on screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Tests => "tests",
+            Self::Lint => "lint",
+            Self::Format => "format",
+            Self::Security => "security",
+            Self::Docs => "docs",
+            Self::Secrets => "secrets",
+        }
+    }
+}
+
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "ended", rename_all = "snake_case")]
@@ -58,6 +73,19 @@ pub enum Severity {
     High,
     /// Closes the gate.
     Critical,
+}
+
+impl Severity {
+    /// The word on screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// One thing that a check found.
@@ -187,6 +215,18 @@ pub enum Recommendation {
     Rework,
     /// A hard gate closed that no agent should open: a secret or a serious vulnerability.
     Block,
+}
+
+impl Recommendation {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "APPROVE",
+            Self::Review => "REVIEW",
+            Self::Rework => "REWORK",
+            Self::Block => "BLOCK",
+        }
+    }
 }
 
 /// Points by component; the maxima are 35, 25, 20 and 20.

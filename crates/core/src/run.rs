@@ -88,6 +88,8 @@ pub struct SessionState {
     pub step: StepId,
     /// Which try.
     pub attempt: u32,
+    /// How it is driven.
+    pub adapter: String,
     /// How to recognise its process.
     pub process: Option<ProcessMark>,
     /// The commit that its worktree started from.

@@ -1,16 +1,164 @@
-//! The writes that a decision asks for.
+//! The writes that a decision asks for: comments, labels, the change, its merge, the end of the issue.
+//!
+//! Every text is made here from the state of the run, so the same log gives the same words.
+
+use std::collections::BTreeMap;
 
 use crate::event::EventBody;
+use crate::failure::{Failure, FailureClass};
+use crate::ids::{ChangeNumber, IntentId};
+use crate::intent::{Intent, Write};
 use crate::plan::Uses;
-use crate::report::Report;
+use crate::report::{Report, quality_label};
 use crate::run::{Run, StepState};
 use crate::status::Status;
-use crate::task::Decomposition;
+use crate::task::{Decomposition, check_tasks};
+use crate::view::{self, ChangeFacts};
+use crate::{analysis::Kind, naming};
 
-pub(super) fn of_analysis(_run: &Run, _state: &StepState, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_plan(_run: &Run, _state: &StepState, _tasks: &Decomposition, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_work(_run: &Run, _state: &StepState, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_report(_run: &Run, _state: &StepState, _report: &Report, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_change(_run: &Run, _state: &StepState, _report: &Report, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_step(_run: &Run, _state: &StepState, _uses: Uses, _events: &mut Vec<EventBody>) {}
-pub(super) fn of_end(_run: &Run, _status: Status, _reason: &str, _events: &mut Vec<EventBody>) -> bool { false }
+/// Labels of the issue's rating.
+pub(super) fn of_analysis(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
+    let Some(analysis) = run.analysis() else { return };
+    let mut add = view::analysis_labels(&analysis);
+    add.push("state:pending".to_owned());
+    let remove = ["security:*", "estimated:*", "complexity:*", "state:*"];
+    record(run, state, "labels", false, labels(run, add, &remove), events);
+}
+
+/// The tasks as one comment, edited in place later.
+pub(super) fn of_plan(run: &Run, state: &StepState, tasks: &Decomposition, events: &mut Vec<EventBody>) {
+    if let Some(write) = decomposition(run, tasks, None) {
+        record(run, state, "plan", false, write, events);
+    }
+}
+
+/// The issue is being worked on.
+pub(super) fn of_work(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
+    record(run, state, "working", false, labels(run, vec!["state:implementing".to_owned()], &["state:*"]), events);
+}
+
+/// The quality report as one comment and one label.
+pub(super) fn of_report(run: &Run, state: &StepState, report: &Report, events: &mut Vec<EventBody>) {
+    let body = view::quality_comment(run.started.issue.number, report);
+    record(run, state, "report", false, comment(run, "quality", body), events);
+    let label = labels(run, vec![quality_label(report.score).to_owned()], &["quality:*"]);
+    record(run, state, "quality", false, label, events);
+}
+
+/// The link to the change, and the labels of the change itself.
+pub(super) fn of_change(run: &Run, state: &StepState, report: &Report, events: &mut Vec<EventBody>) {
+    let Some(change) = change_number(state) else { return };
+    let url = state.output().and_then(|output| output["url"].as_str()).unwrap_or_default();
+    let body = view::link_comment(change, url, report);
+    record(run, state, "link", false, comment(run, "change", body), events);
+    let add = view::change_labels(kind(run), &run.started.issue.labels, report);
+    let remove = vec!["quality:*".to_owned(), "ready-to-merge".to_owned()];
+    record(run, state, "change-labels", false, Write::Labels { issue: change, add, remove }, events);
+}
+
+/// The write that a step consists of. Where it cannot be made, the step has failed.
+pub(super) fn of_step(run: &Run, state: &StepState, uses: Uses, events: &mut Vec<EventBody>) {
+    let write = match uses {
+        Uses::Change => open_change(run),
+        Uses::Merge => merge_change(run),
+        _ => {
+            of_close(run, state, events);
+            Ok(Write::CloseIssue { issue: run.started.issue.number })
+        }
+    };
+    match write {
+        Ok(write) => record(run, state, uses.as_str(), true, write, events),
+        Err(why) => events.push(EventBody::StepFailed {
+            step: state.step.id.clone(),
+            attempt: state.attempt + 1,
+            failure: Failure::new(FailureClass::Input, why),
+        }),
+    }
+}
+
+fn open_change(run: &Run) -> Result<Write, &'static str> {
+    let report = run.report().ok_or("the flow has no `review` step before `change`")?;
+    let issue = &run.started.issue;
+    let tasks: Vec<_> = run.tasks().map(|(_, task)| task.clone()).collect();
+    let facts =
+        ChangeFacts { issue: issue.number, title: &issue.title, tasks: &tasks, report: &report, run: &run.id };
+    Ok(Write::OpenChange {
+        issue: issue.number,
+        title: naming::change_title(kind(run), &issue.title, issue.number),
+        body: view::change_body(&facts),
+        head: naming::integration_branch(issue.number),
+        base: run.started.base_branch.clone(),
+        commit: report.commit,
+    })
+}
+
+fn merge_change(run: &Run) -> Result<Write, &'static str> {
+    let change = run.change().and_then(|receipt| receipt.change).ok_or("there is no open change to merge")?;
+    let report = run.report().ok_or("there is no quality report")?;
+    let issue = &run.started.issue;
+    let title = naming::change_title(kind(run), &issue.title, issue.number);
+    Ok(Write::MergeChange { change, commit: report.commit, title })
+}
+
+fn of_close(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
+    let summary = view::summary_comment(run, Status::Succeeded, "", run.last_at);
+    record(run, state, "summary", false, comment(run, "summary", summary), events);
+    if let Some(tasks) = run.decomposition() {
+        let statuses = run.tasks().map(|(state, task)| (task.id.clone(), state.status())).collect();
+        if let Some(write) = decomposition(run, &tasks, Some(&statuses)) {
+            record(run, state, "plan", false, write, events);
+        }
+    }
+    let done = labels(run, vec!["state:done".to_owned()], &["state:*"]);
+    record(run, state, "done", false, done, events);
+}
+
+/// What a run that did not succeed leaves on its issue. Says whether there was still something to write.
+pub(super) fn of_end(run: &Run, status: Status, reason: &str, events: &mut Vec<EventBody>) -> bool {
+    let Some(last) = run.steps().last() else { return false };
+    let before = events.len();
+    let body = view::summary_comment(run, status, reason, run.last_at);
+    record(run, last, "end", false, comment(run, "summary", body), events);
+    let state = labels(run, vec![format!("state:{status}")], &["state:*"]);
+    record(run, last, "ended", false, state, events);
+    events.len() > before
+}
+
+fn decomposition(
+    run: &Run,
+    tasks: &Decomposition,
+    statuses: Option<&BTreeMap<crate::ids::StepId, Status>>,
+) -> Option<Write> {
+    let issue = run.started.issue.number;
+    let schedule = check_tasks(&tasks.tasks, issue, run.policy()).ok()?;
+    let body = view::decomposition_comment(issue, &tasks.tasks, &schedule, statuses);
+    Some(comment(run, "decomposition", body))
+}
+
+fn comment(run: &Run, key: &str, body: String) -> Write {
+    Write::Comment { issue: run.started.issue.number, key: format!("{}/{key}", run.id), body }
+}
+
+fn labels(run: &Run, add: Vec<String>, remove: &[&str]) -> Write {
+    let remove = remove.iter().map(|&name| name.to_owned()).collect();
+    Write::Labels { issue: run.started.issue.number, add, remove }
+}
+
+fn kind(run: &Run) -> Kind {
+    run.analysis().map_or(Kind::Feature, |analysis| analysis.kind)
+}
+
+fn change_number(state: &StepState) -> Option<ChangeNumber> {
+    state.output()?["change"].as_u64()
+}
+
+/// Records the write, unless it was recorded before: a step may be judged more than once.
+fn record(run: &Run, state: &StepState, what: &str, ends_step: bool, write: Write, events: &mut Vec<EventBody>) {
+    // A step that ends with its write starts a new attempt in the same append.
+    let attempt = state.attempt + u32::from(ends_step);
+    let id = IntentId::new(format!("{}/{}/{attempt}/{what}", run.id, state.step.id));
+    if !run.intents.contains_key(&id) {
+        let intent = Intent { id, step: state.step.id.clone(), ends_step, write };
+        events.push(EventBody::IntentRecorded(Box::new(intent)));
+    }
+}

@@ -32,7 +32,7 @@ fn message(task: &Task, files: &[&str]) -> String {
 }
 
 fn first_line(title: &str, files: &[&str]) -> String {
-    message(&task(title), files).lines().next().unwrap().to_owned()
+    message(&task(title), files).lines().next().expect("there is a first line").to_owned()
 }
 
 #[test]

@@ -256,22 +256,11 @@ fn share(part: u64, whole: u64) -> f64 {
     float(part.min(whole)) / float(whole)
 }
 
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "counts beyond 2^53 all mean `very many`"
-)]
 fn float(count: u64) -> f64 {
     count as f64
 }
 
 /// The next whole number below, forgiving what the representation of fractions costs.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to 0 to 100 before"
-)]
 fn round_down(points: f64) -> u32 {
     (points + 1e-9).floor().clamp(0.0, 100.0) as u32
 }

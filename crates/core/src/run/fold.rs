@@ -142,6 +142,7 @@ impl Run {
                     id: session.session.clone(),
                     step: session.step.clone(),
                     attempt: session.attempt,
+                    adapter: session.adapter.clone(),
                     process: session.process,
                     base: session.base.clone(),
                     transcript: session.transcript.clone(),

@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn messages(tasks: &[Task]) -> Vec<String> {
-        let problems = check_tasks(tasks, 500, &Policy::default()).unwrap_err();
+        let problems = check_tasks(tasks, 500, &Policy::default()).expect_err("these are wrong");
         problems.iter().map(ToString::to_string).collect()
     }
 
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_and_what_to_do() {
-        let problems = check_tasks(&[task(1, &[1])], 500, &Policy::default()).unwrap_err();
+        let problems = check_tasks(&[task(1, &[1])], 500, &Policy::default()).expect_err("these are wrong");
         let failure = Failure::from(problems);
         assert_eq!(failure.class, FailureClass::Input);
         assert_eq!(

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::naming;
 use miyabi_core::plan::{Uses, Work};
-use miyabi_core::view::journal_entry;
+use miyabi_core::run::StepState;
+use miyabi_core::session::SessionEnd;
+use miyabi_core::task::AgentResult;
+use miyabi_core::view::{JournalFacts, journal_entry};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{Job, Working, ready};
@@ -23,14 +27,37 @@ pub(super) fn record(world: World, job: &Job<'_>) -> Working {
     let run = Arc::new(job.run.clone());
     Box::pin(async move {
         let mut entries = 0;
+        let quality = run.report().map(|report| report.score);
         for session in &run.sessions {
             let Some(state) = run.step(&session.step) else { continue };
-            let entry = journal_entry(&run, state, session);
-            world.journal.record(session.started_at, session.id.as_str(), &entry).await?;
+            let (end, at) = session.end.clone().unwrap_or((SessionEnd::Stopped, run.last_at));
+            let actions = actions(state, &end);
+            let facts = JournalFacts {
+                at,
+                agent: &session.adapter,
+                task: &session.step,
+                title: state.step.task().map_or("", |task| &task.title),
+                status: state.status(),
+                duration_ms: u64::try_from(at.duration_since(session.started_at).as_millis()).unwrap_or(0),
+                quality,
+                actions: &actions,
+            };
+            world.journal.record(at, session.id.as_str(), &journal_entry(&facts)).await?;
             entries += 1;
         }
         Ok(json!({ "entries": entries, "knowledge": "not configured" }))
     })
+}
+
+/// What a session did, as git shows it, or why it came to nothing.
+fn actions(state: &StepState, end: &SessionEnd) -> Vec<String> {
+    let Some(result) = state.output().and_then(|output| AgentResult::deserialize(output).ok()) else {
+        let why = state.failure().map_or_else(|| format!("{end:?}"), ToString::to_string);
+        return vec![why];
+    };
+    let created = result.files_created.iter().map(|path| format!("created {path}"));
+    let changed = result.files_changed.iter().map(|path| format!("changed {path}"));
+    created.chain(changed).collect()
 }
 
 /// Removes the run's worktrees and its merged branches; what is reachable from nowhere else is pinned first.

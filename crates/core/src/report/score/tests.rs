@@ -225,6 +225,9 @@ fn maybe<T: std::fmt::Debug + Clone + 'static>(
         .boxed()
 }
 
+/// Makes numbers worse by so many.
+type Change = fn(&mut Measurements, u64);
+
 fn count() -> impl Strategy<Value = u64> {
     prop_oneof![6 => 0..30_u64, 1 => any::<u64>()]
 }
@@ -269,21 +272,21 @@ proptest! {
     fn worse_or_missing_numbers_never_raise_it(measured in measurements(), more in 1..5_u64) {
         let policy = Policy::default();
         let before = judged(measured.clone(), &policy);
-        let worse: Vec<Box<dyn Fn(&mut Measurements)>> = vec![
-            Box::new(|m| if let Measured::Value(tests) = &mut m.tests { tests.failed += more }),
-            Box::new(|m| if let Measured::Value(count) = &mut m.lint_warnings { *count = count.saturating_add(more) }),
-            Box::new(|m| if let Measured::Value(found) = &mut m.security { found.critical_or_high += more }),
-            Box::new(|m| if let Measured::Value(found) = &mut m.security { found.medium += more }),
-            Box::new(|m| if let Measured::Value(count) = &mut m.secrets { *count += more }),
-            Box::new(|m| m.tests = missing("x")),
-            Box::new(|m| m.coverage = missing("x")),
-            Box::new(|m| m.lint_warnings = missing("x")),
-            Box::new(|m| m.security = missing("x")),
-            Box::new(|m| m.docs = missing("x")),
+        let worse: [Change; 10] = [
+            |m, more| if let Measured::Value(tests) = &mut m.tests { tests.failed += more },
+            |m, more| if let Measured::Value(count) = &mut m.lint_warnings { *count = count.saturating_add(more) },
+            |m, more| if let Measured::Value(found) = &mut m.security { found.critical_or_high += more },
+            |m, more| if let Measured::Value(found) = &mut m.security { found.medium += more },
+            |m, more| if let Measured::Value(count) = &mut m.secrets { *count += more },
+            |m, _| m.tests = missing("x"),
+            |m, _| m.coverage = missing("x"),
+            |m, _| m.lint_warnings = missing("x"),
+            |m, _| m.security = missing("x"),
+            |m, _| m.docs = missing("x"),
         ];
         for change in worse {
             let mut changed = measured.clone();
-            change(&mut changed);
+            change(&mut changed, more);
             prop_assert!(judged(changed, &policy).score <= before.score);
         }
     }

