@@ -11,6 +11,7 @@ use miyabi_core::issue::{ChangeState, NewIssue};
 use miyabi_core::ports::Forge;
 use miyabi_core::worktree::Landed;
 use miyabi_forge::LocalForge;
+use miyabi_testkit::MemoryStore;
 use serde_json::json;
 use support::at;
 use support::contract::forge_contract;
@@ -63,6 +64,11 @@ async fn state(town: &Town) -> ChangeState {
 #[tokio::test]
 async fn the_contract_holds_on_the_double() {
     forge_contract(Arc::new(Records::default())).await;
+}
+
+#[tokio::test]
+async fn the_contract_holds_on_the_store_in_memory() {
+    forge_contract(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test]

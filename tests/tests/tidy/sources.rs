@@ -10,7 +10,8 @@ const LONG: [(&str, &str); 0] = [];
 const MAX_LINES: usize = 500;
 
 /// Files that may wait for a time, and why.
-const WAITS: [(&str, &str); 0] = [];
+const WAITS: [(&str, &str); 1] =
+    [("crates/agent/tests/it/bench.rs", "looks for processes to be gone, which nobody announces; bounded")];
 
 fn sources() -> Vec<PathBuf> {
     let folders = ["src", "tests", "benches", "examples"];
@@ -86,7 +87,8 @@ fn nothing_is_left_open() {
 fn tests_wait_for_ends_not_for_times() {
     let sleep = concat!("sle", "ep(");
     let is_test = |file: &PathBuf| {
-        let in_tests = file.components().any(|part| part.as_os_str() == "tests");
+        // `tests` is also the name of a package: its own folder counts from the second one on.
+        let in_tests = file.components().skip(1).any(|part| part.as_os_str() == "tests");
         in_tests || file.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"))
     };
     let mut complaints = Vec::new();
@@ -95,6 +97,11 @@ fn tests_wait_for_ends_not_for_times() {
             if line.contains(sleep) {
                 complaints.push(format!("{}:{}: wait for what you wait for", file.display(), number + 1));
             }
+        }
+    }
+    for (file, _) in WAITS {
+        if !read(file).contains(sleep) {
+            complaints.push(format!("{file}: does not wait any more; take it off this list"));
         }
     }
     none("tests wait for a time:", &complaints);

@@ -56,9 +56,7 @@ impl From<ForgeError> for Failure {
         let (class, hint) = match &error {
             ForgeError::BlankTitle => (Class::Input, "give it a title of at least one word"),
             ForgeError::BlankComment => (Class::Input, "give the comment some text"),
-            ForgeError::NoIssue(_) => {
-                (Class::Input, "`miyabi issue list` shows the issues that there are")
-            }
+            ForgeError::NoIssue(_) => (Class::Input, "`miyabi issue list` shows the issues that there are"),
             ForgeError::NoChange(_) => {
                 (Class::Input, "`miyabi change list` shows the changes that there are")
             }
