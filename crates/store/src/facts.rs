@@ -278,3 +278,43 @@ fn finished(
         .execute(params![run, Word(status), Time(at), seconds(started_at, at), reason])
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use miyabi_testkit::fixtures::{events, every_body, run_id, step_started, step_succeeded};
+
+    use super::*;
+
+    #[test]
+    fn only_the_last_stage_of_an_append_is_written() {
+        let bodies = [
+            step_started("a"),
+            step_succeeded("a"),
+            step_started("b"),
+            step_started("c"),
+            step_succeeded("b"),
+        ];
+        assert_eq!(facts(&events(&run_id(1), 1, bodies)), [Fact::Stage("c".into())]);
+        assert_eq!(facts(&events(&run_id(1), 1, [step_succeeded("a")])), []);
+    }
+
+    #[test]
+    fn what_is_in_no_table_costs_nothing() {
+        let with_facts = |body: &EventBody| !facts(&events(&run_id(1), 1, [body.clone()])).is_empty();
+        let without: Vec<EventBody> = every_body().into_iter().filter(|body| !with_facts(body)).collect();
+        let expected = |body: &EventBody| {
+            matches!(
+                body,
+                EventBody::RunStarted(_)
+                    | EventBody::StepSucceeded { .. }
+                    | EventBody::StepFailed { .. }
+                    | EventBody::StepSkipped { .. }
+                    | EventBody::StepCancelled { .. }
+                    | EventBody::GateDecided { .. }
+                    | EventBody::CancelRequested { .. }
+            )
+        };
+        assert!(without.iter().all(expected), "{without:?}");
+        assert_eq!(without.len(), 8);
+    }
+}
