@@ -226,4 +226,26 @@ fn list(runtime: &Runtime) {
         assert_eq!(ids.len(), rows.len());
     }
     print("list the newest 20 of 10,000 runs", "list", 200, ours, bare);
+
+    // What `miyabi status` costs: open, list, close.
+    let (mut ours, mut bare) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..50 {
+        let start = Instant::now();
+        let store = SqliteStore::open(&path).unwrap();
+        let rows = runtime.block_on(store.runs(&newest)).unwrap();
+        drop(store);
+        ours += start.elapsed();
+
+        let start = Instant::now();
+        let other = Connection::open(&path).unwrap();
+        let mut select = other.prepare("SELECT * FROM runs ORDER BY key DESC LIMIT 20").unwrap();
+        let ids = select
+            .query_map([], |row| row.get(1))
+            .unwrap()
+            .collect::<rusqlite::Result<Vec<String>>>()
+            .unwrap();
+        bare += start.elapsed();
+        assert_eq!(ids.len(), rows.len());
+    }
+    print("open, list 20 of 10,000 runs, close", "time", 50, ours, bare);
 }

@@ -93,7 +93,16 @@ impl From<Error> for Failure {
                 (FailureClass::Internal, "this is a bug of miyabi; nothing was written")
             }
         };
-        Self::caused(class, &error).hint(hint)
+        told(class, &error).hint(hint)
+    }
+}
+
+/// The failure of an error and its cause. SQLite's errors repeat themselves in causes of their own, which are left
+/// out.
+pub(crate) fn told(class: FailureClass, error: &dyn std::error::Error) -> Failure {
+    match error.source() {
+        Some(cause) => Failure::new(class, format!("{error}: {cause}")),
+        None => Failure::new(class, error.to_string()),
     }
 }
 
@@ -128,5 +137,42 @@ pub(crate) fn advice(error: &rusqlite::Error) -> (FailureClass, &'static str) {
             }
             _ => (FailureClass::Internal, "this is a bug of miyabi; nothing was written"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_apart() {
+        let cases = [
+            (ffi::SQLITE_BUSY, FailureClass::Transient),
+            (ffi::SQLITE_BUSY_SNAPSHOT, FailureClass::Transient),
+            (ffi::SQLITE_FULL, FailureClass::Exhausted),
+            (ffi::SQLITE_TOOBIG, FailureClass::Exhausted),
+            (ffi::SQLITE_READONLY, FailureClass::Unavailable),
+            (ffi::SQLITE_IOERR_FSYNC, FailureClass::Unavailable),
+            (ffi::SQLITE_CORRUPT, FailureClass::Permanent),
+            (ffi::SQLITE_NOTADB, FailureClass::Permanent),
+            (ffi::SQLITE_ERROR, FailureClass::Internal),
+        ];
+        for (code, class) in cases {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(advice(&error).0, class, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_the_act_its_cause_and_the_way_out() {
+        let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+        let failure = Failure::from(Err::<(), _>(full).doing("append to the log").expect_err("it failed"));
+        let expected = Failure::new(
+            FailureClass::Exhausted,
+            "append to the log: Error code 13: database or disk is full",
+        );
+        assert_eq!(failure, expected.hint("make room on the disk of the database"));
     }
 }

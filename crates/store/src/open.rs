@@ -1,15 +1,16 @@
 //! Opening a database: the file, its settings, its schema. What the tables mean lives elsewhere.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod error;
+
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use miyabi_core::failure::{Failure, FailureClass};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
-use crate::error::advice;
+pub use error::OpenError;
+use error::sorted;
 
 /// How long one program waits for another one's write, in milliseconds.
 const PATIENCE_MS: i32 = 30_000;
@@ -20,79 +21,6 @@ const STATEMENTS: usize = 64;
 
 /// Forward only; one that was merged is never edited.
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/20261121000000_log_and_facts.sql"))];
-
-/// Why a database could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The folder for it could not be made.
-    #[error("create folder `{}` for the database", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file cannot be written.
-    #[error("open database `{}` for writing", path.display())]
-    NotWritable {
-        /// The file.
-        path: PathBuf,
-        /// Why, if SQLite said so.
-        #[source]
-        source: Option<rusqlite::Error>,
-    },
-    /// The file is something else.
-    #[error("open `{}`: it is not a database", path.display())]
-    NotADatabase {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is a database of another program.
-    #[error("open database `{}`: it belongs to another program", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A newer miyabi wrote it.
-    #[error("open database `{}`: its schema is version {found}, this miyabi knows {known}", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The version in the file.
-        found: i64,
-        /// The newest version that this program knows.
-        known: i64,
-    },
-    /// The schema could not be brought up to date; it is as it was.
-    #[error("bring database `{}` up to date", path.display())]
-    Migrate {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rusqlite_migration::Error,
-    },
-    /// SQLite refused for another reason.
-    #[error("open database `{}`", path.display())]
-    Sql {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// The machine gives no thread for it.
-    #[error("start a thread for database `{}`", path.display())]
-    Thread {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// A connection for writing to the database at `path`, which is made if it is not there, with today's schema.
 pub(crate) fn to_write(path: &Path) -> Result<Connection, OpenError> {
@@ -180,7 +108,13 @@ fn migrate(path: &Path, connection: &mut Connection, migrations: &Migrations<'_>
             Err(source) => {
                 let after = version(connection).map_err(|error| sorted(path, error))?;
                 if after == before {
-                    return Err(OpenError::Migrate { path: path.to_owned(), source });
+                    let path = path.to_owned();
+                    return Err(match source {
+                        rusqlite_migration::Error::RusqliteError { err: source, .. } => {
+                            OpenError::Migrate { path, source }
+                        }
+                        source => OpenError::Migrations { path, source },
+                    });
                 }
             }
         }
@@ -191,8 +125,8 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// SQLite asks this while another program writes. It sleeps shorter than SQLite's own handler, which waits up to
-/// 100 ms at a time and starves beside a busy writer.
+/// SQLite asks this while another program writes. Its own handler sleeps up to 100 ms at a time: four busy writers
+/// took twice as long with it.
 fn wait(tries: i32) -> bool {
     thread::sleep(Duration::from_millis(1));
     tries < PATIENCE_MS
@@ -211,51 +145,17 @@ fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::R
     }
 }
 
-fn sorted(path: &Path, source: rusqlite::Error) -> OpenError {
-    let path = path.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            OpenError::NotWritable { path, source: Some(source) }
-        }
-        _ => OpenError::Sql { path, source },
-    }
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        let (class, hint) = match &error {
-            OpenError::Folder { .. } | OpenError::NotWritable { .. } => {
-                (FailureClass::Unavailable, "make the database file and its folder writable")
-            }
-            OpenError::NotADatabase { .. } | OpenError::Foreign { .. } => {
-                (FailureClass::Input, "move the file away, or name another one")
-            }
-            OpenError::Newer { .. } => (FailureClass::Input, "use the newer miyabi that wrote it"),
-            OpenError::Migrate { source, .. } => match source {
-                rusqlite_migration::Error::RusqliteError { err, .. } => advice(err),
-                _ => (FailureClass::Internal, "this is a bug of miyabi; nothing was written"),
-            },
-            OpenError::Sql { source, .. } => advice(source),
-            OpenError::Thread { .. } => {
-                (FailureClass::Exhausted, "end other programs, or raise the limit of threads")
-            }
-        };
-        Self::caused(class, &error).hint(hint)
-    }
-}
-
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     #[test]
     fn a_commit_waits_for_the_disk_and_readers_do_not_wait_for_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = to_write(&folder.path().join("miyabi.db")).unwrap();
-        let setting =
-            |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        let folder = tempfile::tempdir().expect("a test database");
+        let connection = to_write(&folder.path().join("miyabi.db")).expect("a test database");
+        let setting = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).expect("a test database")
+        };
         let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         assert_eq!(journal.as_deref(), Ok("wal"));
         let full = 2;
@@ -274,16 +174,16 @@ mod tests {
 
     #[test]
     fn a_database_of_the_first_version_is_kept_and_brought_up_to_date() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        Migrations::from_slice(MIGRATIONS).to_version(&mut connection, 1).unwrap();
+        let mut connection = Connection::open_in_memory().expect("a test database");
+        Migrations::from_slice(MIGRATIONS).to_version(&mut connection, 1).expect("a test database");
         connection
             .execute(
                 "INSERT INTO local_issues VALUES (500, 'ログイン', '', '[]', 'a', 1, '2026-01-05T09:00:00Z')",
                 [],
             )
-            .unwrap();
+            .expect("a test database");
         let next = and_then("ALTER TABLE local_issues ADD COLUMN milestone TEXT");
-        migrate(Path::new(":memory:"), &mut connection, &next).unwrap();
+        migrate(Path::new(":memory:"), &mut connection, &next).expect("a test database");
         assert_eq!(version(&connection), Ok(2));
         let row = connection.query_row("SELECT number, title, milestone FROM local_issues", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
@@ -293,9 +193,9 @@ mod tests {
 
     #[test]
     fn a_migration_that_fails_leaves_the_database_as_it_was() {
-        let mut connection = in_memory().unwrap();
+        let mut connection = in_memory().expect("a test database");
         let broken = and_then("CREATE TABLE half (a); CREATE TABLE runs (b)");
-        let error = migrate(Path::new("x.db"), &mut connection, &broken).unwrap_err();
+        let error = migrate(Path::new("x.db"), &mut connection, &broken).expect_err("the step fails");
         assert!(matches!(error, OpenError::Migrate { .. }), "{error:?}");
         assert_eq!(version(&connection), Ok(1));
         let half =

@@ -37,7 +37,10 @@ impl SqliteStore {
     /// Opens the database at `path`. Folders and file are made if they are not there, an older schema is brought up
     /// to date. Errors: see [`OpenError`]; nothing was written then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        // Absolute, so that no name (`:memory:`) means anything else to SQLite, and readers find it later.
         let path = path.as_ref();
+        let path = &std::path::absolute(path)
+            .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         let readers = Readers { path: path.to_owned(), seats: Semaphore::new(READERS), idle: Arc::default() };
         Self::start(path, Some(readers), open::to_write(path)?)
     }
@@ -149,5 +152,44 @@ impl Readers {
             answer
         };
         tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miyabi_core::event::EventBody;
+    use miyabi_core::failure::FailureClass;
+    use miyabi_testkit::fixtures::{at, event, new_run, run_id, step_started};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
+        let store = SqliteStore::in_memory().expect("a test database");
+        for n in 1..=2 {
+            store.create_run(&new_run(n, n), at(0)).await.expect("there is room");
+        }
+        let pages = |connection: &Connection| {
+            let pages: i64 =
+                connection.pragma_query_value(None, "page_count", |row| row.get(0)).doing("test")?;
+            connection
+                .pragma_update_and_check(None, "max_page_count", pages + 20, |row| row.get::<_, i64>(0))
+                .doing("test")
+        };
+        store.write(pages).await.expect("the disk is made small");
+
+        let reason = "大".repeat(700_000);
+        let large = [event(&run_id(1), 1, EventBody::StepSkipped { step: "a".into(), reason })];
+        let small = [event(&run_id(2), 1, step_started("a"))];
+        let (too_large, fits) = tokio::join!(store.append(1, &large), store.append(1, &small));
+        let Err(StoreError::Broken(failure)) = too_large else {
+            panic!("expected a failure, not {too_large:?}")
+        };
+        assert_eq!(failure.class, FailureClass::Exhausted);
+        assert_eq!(failure.message, "append to the log: database or disk is full");
+        assert_eq!(failure.hint.as_deref(), Some("make room on the disk of the database"));
+        assert!(fits.is_ok(), "{fits:?}");
+        assert_eq!(store.load(&run_id(1), 1).await.expect("read"), []);
+        assert_eq!(store.load(&run_id(2), 1).await.expect("read"), small);
     }
 }

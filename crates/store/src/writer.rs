@@ -161,7 +161,6 @@ fn statement(connection: &Connection, sql: &'static str) -> rusqlite::Result<()>
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::error::Doing as _;
@@ -189,22 +188,26 @@ mod tests {
 
     /// Settles these together on a table `t`; what it holds then.
     fn settled(steps: &[(&'static str, bool)]) -> Vec<i64> {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        let connection = Connection::open_in_memory().expect("a test database");
+        connection.pragma_update(None, "foreign_keys", true).expect("a test database");
         connection
             .execute_batch(
                 "CREATE TABLE t (n INTEGER PRIMARY KEY);
                  CREATE TABLE late (n INTEGER REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)",
             )
-            .unwrap();
+            .expect("a test database");
         let step = |(sql, good): &(&'static str, bool)| -> Box<dyn Job> {
             Box::new(Step { sql, good: *good, outcome: None })
         };
         let mut jobs: Vec<_> = steps.iter().map(step).collect();
         settle(&connection, &mut jobs);
         assert!(connection.is_autocommit());
-        let mut select = connection.prepare("SELECT n FROM t ORDER BY n").unwrap();
-        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        let mut select = connection.prepare("SELECT n FROM t ORDER BY n").expect("a test database");
+        select
+            .query_map([], |row| row.get(0))
+            .expect("a test database")
+            .map(|row| row.expect("a test database"))
+            .collect()
     }
 
     const ONE: (&str, bool) = ("INSERT INTO t VALUES (1)", true);
@@ -230,7 +233,8 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_is_answered_and_so_is_what_follows() {
-        let writer = Writer::start(Connection::open_in_memory().unwrap()).unwrap();
+        let writer =
+            Writer::start(Connection::open_in_memory().expect("a test database")).expect("a test database");
         let gone = writer.run(|_| -> Result<(), Error> { panic!("a bug") }).await;
         assert!(matches!(gone, Err(Error::Closed)), "{gone:?}");
         let after = writer.run(|_| Ok(())).await;
@@ -239,11 +243,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_queued_is_done_before_the_writer_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a test database");
         let path = folder.path().join("t.db");
-        let connection = Connection::open(&path).unwrap();
-        connection.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let connection = Connection::open(&path).expect("a test database");
+        connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a test database");
+        let writer = Writer::start(connection).expect("a test database");
         for n in 0..100 {
             let insert = move |connection: &Connection| {
                 connection.execute("INSERT INTO t VALUES (?1)", [n]).map(drop).doing("test")
@@ -254,8 +258,11 @@ mod tests {
                 std::future::poll_fn(|context| std::task::Poll::Ready(asked.as_mut().poll(context))).await;
         }
         drop(writer);
-        let count =
-            Connection::open(&path).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        let count = Connection::open(&path).expect("a test database").query_row(
+            "SELECT count(*) FROM t",
+            [],
+            |row| row.get(0),
+        );
         assert_eq!(count, Ok(100));
     }
 }

@@ -106,6 +106,9 @@ fn places_that_cannot_be_written_are_named() {
     let (error, _) = refused(&file.join("sub/miyabi.db"));
     assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
 
+    let (error, _) = refused(Path::new(""));
+    assert!(matches!(error, OpenError::Folder { .. }), "{error:?}");
+
     let (error, failure) = refused(folder.path());
     assert!(matches!(error, OpenError::NotWritable { .. }), "{error:?}");
     assert_eq!(failure.class, FailureClass::Unavailable);

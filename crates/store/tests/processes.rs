@@ -180,3 +180,29 @@ async fn programs_that_share_a_file_do_not_harm_each_other() {
         );
     }
 }
+
+#[tokio::test]
+async fn reading_does_not_wait_for_a_writer_and_writing_does() {
+    let folder = tempdir().unwrap();
+    let database = folder.path().join("miyabi.db");
+    let run = run_id(1);
+    let store = SqliteStore::open(&database).unwrap();
+    store.create_run(&new_run(1, 500), at(0)).await.unwrap();
+
+    let other = Connection::open(&database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE runs SET title = 'not committed'").unwrap();
+    let title = |rows: Vec<miyabi_core::ports::RunRow>| rows[0].title.clone();
+    assert_eq!(store.runs(&RunFilter::default()).await.map(title).unwrap(), "Add user authentication");
+    assert_eq!(store.load(&run, 0).await.unwrap().len(), 1);
+
+    let first = [event(&run, 1, step_started("a"))];
+    let mut append = std::pin::pin!(store.append(1, &first));
+    tokio::select! {
+        biased;
+        answer = &mut append => panic!("{answer:?}"),
+        log = store.load(&run, 0) => assert_eq!(log.unwrap().len(), 1),
+    }
+    other.execute_batch("COMMIT").unwrap();
+    append.await.unwrap();
+    assert_eq!(store.load(&run, 1).await.unwrap(), first);
+}

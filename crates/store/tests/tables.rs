@@ -1,11 +1,14 @@
 //! The tables as people and other programs find them in the file.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use miyabi_core::event::EventBody;
+use miyabi_core::event::{EventBody, SessionEnded};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::Store;
+use miyabi_core::session::{SessionEnd, Usage};
 use miyabi_store::SqliteStore;
-use miyabi_testkit::fixtures::{at, events, every_body, intent, new_run, receipt, run_id};
+use miyabi_testkit::fixtures::{
+    at, events, every_body, intent, new_run, receipt, run_id, session_ended, session_started,
+};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::{TempDir, tempdir};
@@ -119,7 +122,7 @@ async fn facts_and_log_are_written_together_or_not_at_all() {
     .unwrap();
     let next: u64 = rows(&file, "SELECT max(seq) + 1 FROM events")[0].parse().unwrap();
     let bodies = [
-        EventBody::SessionStarted(Box::new(miyabi_testkit::fixtures::session_started("s9", "a"))),
+        EventBody::SessionStarted(Box::new(session_started("s9", "a"))),
         EventBody::IntentRecorded(Box::new(intent("new", "a"))),
     ];
     let batch = events(&run_id(1), next, bodies);
@@ -129,4 +132,25 @@ async fn facts_and_log_are_written_together_or_not_at_all() {
     file.execute_batch("DROP TRIGGER full").unwrap();
     store.append(next, &batch).await.unwrap();
     assert_ne!(rows(&file, tables), before);
+}
+
+#[tokio::test]
+async fn nonsense_that_a_program_says_of_itself_does_not_stop_the_run() {
+    let store = SqliteStore::in_memory().unwrap();
+    let run = run_id(1);
+    store.create_run(&new_run(1, 500), at(0)).await.unwrap();
+    let usage = Usage { input_tokens: Some(u64::MAX), cost_usd: Some(f64::MAX), ..Usage::default() };
+    let ended = SessionEnded { usage, ..session_ended("s1", SessionEnd::Completed) };
+    let bodies = [
+        EventBody::SessionStarted(Box::new(session_started("s1", "a"))),
+        EventBody::SessionEnded(Box::new(ended.clone())),
+        // Twice, and of a step that nobody started.
+        EventBody::SessionStarted(Box::new(session_started("s1", "b"))),
+        EventBody::SessionEnded(Box::new(ended)),
+    ];
+    let log = events(&run, 1, bodies);
+    store.append(1, &log).await.unwrap();
+    assert_eq!(store.load(&run, 1).await.unwrap(), log);
+    let used = store.sessions(&run).await.unwrap().remove(0).usage;
+    assert_eq!(used, Usage { input_tokens: Some(u64::MAX >> 1), ..usage });
 }

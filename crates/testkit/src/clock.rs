@@ -115,7 +115,6 @@ impl Drop for Sleeper<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::sync::Arc;
 
@@ -137,7 +136,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!sleeper.is_finished());
         clock.advance(SignedDuration::from_secs(1));
-        assert_eq!(sleeper.await.unwrap(), at(10));
+        assert_eq!(sleeper.await.expect("the sleeper ends"), at(10));
     }
 
     #[tokio::test]

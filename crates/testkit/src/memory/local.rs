@@ -1,5 +1,6 @@
 //! The local forge's records in maps.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -66,7 +67,7 @@ impl LocalRecords for MemoryStore {
         let wanted = |issue: &&Issue| all || issue.open;
         let mut issues: Vec<Issue> =
             self.state().local.issues.values().rev().filter(wanted).cloned().collect();
-        issues.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+        issues.sort_by_key(|issue| Reverse(issue.created_at));
         Ok(issues)
     }
 
@@ -140,7 +141,7 @@ impl LocalRecords for MemoryStore {
 
     async fn local_changes(&self) -> Result<Vec<Change>, Failure> {
         let mut changes: Vec<Change> = self.state().local.changes.values().rev().cloned().collect();
-        changes.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+        changes.sort_by_key(|change| Reverse(change.created_at));
         Ok(changes)
     }
 
