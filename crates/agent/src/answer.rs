@@ -75,7 +75,10 @@ pub fn answer<T: JsonSchema + DeserializeOwned>(last_message: &str) -> Result<T,
         jsonschema::validator_for(&schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
     let violations: Vec<_> = validator
         .iter_errors(&value)
-        .map(|error| Violation { path: error.instance_path().to_string(), message: short(&error.to_string()) })
+        .map(|error| Violation {
+            path: error.instance_path().to_string(),
+            message: short(&error.to_string()),
+        })
         .collect();
     if violations.is_empty() {
         serde_json::from_value(value).map_err(BadAnswer::Unfit)
