@@ -6,12 +6,20 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+/// The real Claude Code as `tests/setup-agents.sh` installs it, if it is there.
+pub fn installed_claude() -> Option<PathBuf> {
+    let agents = std::env::var_os("MIYABI_AGENTS_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/agents"), PathBuf::from);
+    agents.join("node_modules/.bin/claude").canonicalize().ok()
+}
 
 /// What the model does when it is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,9 +151,9 @@ async fn messages(stream: &mut BufReader<TcpStream>, shared: &Shared, body: Valu
     let streaming = body["stream"].as_bool().unwrap_or(false);
     let offers_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
     let turn = if offers_tools {
-        let answers = body["messages"].as_array().map_or(0, |all| {
-            all.iter().filter(|message| message["role"] == "assistant").count()
-        });
+        let answers = body["messages"]
+            .as_array()
+            .map_or(0, |all| all.iter().filter(|message| message["role"] == "assistant").count());
         let asked = Asked { answers, body: body.clone() };
         let turn = (shared.script)(&asked);
         shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
@@ -223,12 +231,12 @@ async fn stream_message(
         let (begin, delta) = if block["type"] == "text" {
             (json!({ "type": "text", "text": "" }), json!({ "type": "text_delta", "text": block["text"] }))
         } else {
-            let begin =
-                json!({ "type": "tool_use", "id": block["id"], "name": block["name"], "input": {} });
+            let begin = json!({ "type": "tool_use", "id": block["id"], "name": block["name"], "input": {} });
             let input = block["input"].to_string();
             (begin, json!({ "type": "input_json_delta", "partial_json": input }))
         };
-        event(stream, &json!({ "type": "content_block_start", "index": index, "content_block": begin })).await?;
+        event(stream, &json!({ "type": "content_block_start", "index": index, "content_block": begin }))
+            .await?;
         event(stream, &json!({ "type": "content_block_delta", "index": index, "delta": delta })).await?;
         event(stream, &json!({ "type": "content_block_stop", "index": index })).await?;
     }

@@ -78,7 +78,10 @@ pub fn check(schema: &Value, last_message: &str) -> Result<Value, BadAnswer> {
     let validator = jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
     let violations: Vec<_> = validator
         .iter_errors(&value)
-        .map(|error| Violation { path: error.instance_path().to_string(), message: short(&error.to_string()) })
+        .map(|error| Violation {
+            path: error.instance_path().to_string(),
+            message: short(&error.to_string()),
+        })
         .collect();
     if violations.is_empty() { Ok(value) } else { Err(BadAnswer::Violations(violations)) }
 }

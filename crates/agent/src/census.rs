@@ -12,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) groups: Vec<u32>,
     /// An entry of the environment, such as `MIYABI_SESSION=…`.
     pub(crate) entry: String,
+    /// When the first of them can have started, in clock ticks since boot. Nobody older is looked at any closer.
+    pub(crate) since_ticks: u64,
 }
 
 /// The mark of a running process; its start time is 0 where the kernel does not tell.
@@ -120,7 +122,10 @@ mod system {
         let Ok(processes) = fs::read_dir("/proc") else { return survey };
         let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         for pid in ids.filter(|pid| *pid != std::process::id()) {
-            let Some(stat) = stat(pid).filter(|stat| stat.alive && !stat.of_kernel) else { continue };
+            let Some(stat) = stat(pid) else { continue };
+            if !stat.alive || stat.of_kernel || stat.start_ticks < wanted.since_ticks {
+                continue;
+            }
             let environment = environment(pid);
             let ours = wanted.groups.contains(&stat.group)
                 || environment.split(|byte| *byte == 0).any(|entry| entry == wanted.entry.as_bytes());

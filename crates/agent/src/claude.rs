@@ -29,10 +29,33 @@ impl Default for ClaudeOptions {
         let tools = ["Read", "Glob", "Grep", "Edit", "Write", "NotebookEdit"].map(str::to_owned);
         // Commands that look, and those that people check a project with. No network, no installing, no git writes.
         let commands = [
-            "ls", "cat", "head", "tail", "wc", "grep", "rg", "git status", "git diff", "git log", "git show",
-            "cargo build", "cargo check", "cargo test", "cargo nextest run", "cargo clippy", "cargo fmt",
-            "cargo doc", "just", "make", "npm test", "npm run", "pytest", "python -m pytest", "go build",
-            "go test", "go vet",
+            "ls",
+            "cat",
+            "head",
+            "tail",
+            "wc",
+            "grep",
+            "rg",
+            "git status",
+            "git diff",
+            "git log",
+            "git show",
+            "cargo build",
+            "cargo check",
+            "cargo test",
+            "cargo nextest run",
+            "cargo clippy",
+            "cargo fmt",
+            "cargo doc",
+            "just",
+            "make",
+            "npm test",
+            "npm run",
+            "pytest",
+            "python -m pytest",
+            "go build",
+            "go test",
+            "go vet",
         ]
         .map(|command| format!("Bash({command}:*)"));
         Self {
@@ -46,8 +69,7 @@ impl Default for ClaudeOptions {
 impl ClaudeOptions {
     /// The arguments of a session; the prompt comes on standard input.
     pub(crate) fn command_line(&self) -> Vec<OsString> {
-        let fixed =
-            ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"];
+        let fixed = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"];
         let mut arguments: Vec<OsString> = fixed.into_iter().map(OsString::from).collect();
         if !self.allowed_tools.is_empty() {
             // One argument: the option would swallow whatever follows several.
@@ -91,10 +113,7 @@ struct Tokens {
 
 impl Tokens {
     fn and(self, more: Self) -> Self {
-        Self {
-            input: self.input.saturating_add(more.input),
-            output: self.output.saturating_add(more.output),
-        }
+        Self { input: self.input.saturating_add(more.input), output: self.output.saturating_add(more.output) }
     }
 }
 
@@ -185,7 +204,9 @@ impl Reader {
             }
         }
         let last_words = result.result.as_ref().filter(|text| !text.trim().is_empty());
-        if let Some(text) = last_words.filter(|text| !result.is_error && self.last_text.as_ref() != Some(text)) {
+        if let Some(text) =
+            last_words.filter(|text| !result.is_error && self.last_text.as_ref() != Some(text))
+        {
             events.push(AgentEvent::Message { text: text.clone() });
         }
         events.push(AgentEvent::Usage(Usage {
@@ -219,5 +240,6 @@ fn describe(input: &Value) -> String {
     short
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -235,7 +235,8 @@ impl Running {
     async fn census(&mut self) -> u32 {
         let groups = if census::still_ours(self.mark) { vec![self.mark.pid] } else { Vec::new() };
         let entry = Marks::of_session(&self.launch.marks.session);
-        let leftovers = census::end(Wanted { groups, entry }).await;
+        let since_ticks = self.mark.start_ticks;
+        let leftovers = census::end(Wanted { groups, entry, since_ticks }).await;
         self.group.armed = false;
         leftovers
     }
@@ -323,7 +324,12 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
         }
     }
 
-    async fn take(&mut self, length: usize, transcript: &mut Transcript, each: &mut impl FnMut(Channel, &str)) {
+    async fn take(
+        &mut self,
+        length: usize,
+        transcript: &mut Transcript,
+        each: &mut impl FnMut(Channel, &str),
+    ) {
         if length == 0 {
             self.source = None;
             return;

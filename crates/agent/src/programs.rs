@@ -36,7 +36,10 @@ pub struct AgentOptions {
 
 impl AgentOptions {
     /// The usual way: `claude` from the search path, templates from `.miyabi/prompts` if they are there.
-    pub fn new(root: impl Into<PathBuf>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    pub fn new(
+        root: impl Into<PathBuf>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
         let root = root.into();
         Self {
             prompts: Some(root.join(".miyabi/prompts")),
@@ -79,9 +82,14 @@ impl AgentPrograms {
         self.find(OsStr::new(argv.first().map_or("", String::as_str)), &self.options.root)
     }
 
-    fn launch(&self, spec: &SessionSpec, program: PathBuf, arguments: Vec<OsString>, names: &[&str]) -> Launch {
-        let marks =
-            Marks { run: spec.run.clone(), step: spec.step.clone(), session: spec.session.clone() };
+    fn launch(
+        &self,
+        spec: &SessionSpec,
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        names: &[&str],
+    ) -> Launch {
+        let marks = Marks { run: spec.run.clone(), step: spec.step.clone(), session: spec.session.clone() };
         let allowed = self.options.pass.iter().map(String::as_str).chain(names.iter().copied());
         Launch {
             program,
@@ -158,7 +166,7 @@ impl Agents for AgentPrograms {
     async fn reap(&self, run: &RunId, marks: &[ProcessMark]) -> u32 {
         // A group is surely ours only while the process that led it is seen to be the same one.
         let groups = marks.iter().filter(|mark| census::runs(**mark)).map(|mark| mark.pid).collect();
-        census::end(Wanted { groups, entry: Marks::of_run(run) }).await
+        census::end(Wanted { groups, entry: Marks::of_run(run), since_ticks: 0 }).await
     }
 
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {

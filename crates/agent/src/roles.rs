@@ -57,7 +57,9 @@ impl From<RoleError> for Failure {
     fn from(error: RoleError) -> Self {
         let hint = match error {
             RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review",
-            _ => "a role begins with `---`, then `name`, `description`, `prompt` and perhaps `adapter` and `output`",
+            _ => {
+                "a role begins with `---`, then `name`, `description`, `prompt` and perhaps `adapter` and `output`"
+            }
         };
         Self::caused(FailureClass::Input, &error).hint(hint)
     }

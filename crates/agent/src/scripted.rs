@@ -36,7 +36,8 @@ pub(crate) async fn run(
     let until = until(spec, stop);
     let (path, step, attempt) = (PathBuf::from(playbook), spec.step.clone(), spec.attempt);
     let chosen = tokio::task::spawn_blocking(move || actions(&path, &step, attempt)).await;
-    let actions = match chosen.unwrap_or_else(|_| Err(Failure::new(FailureClass::Internal, "read playbook"))) {
+    let actions = match chosen.unwrap_or_else(|_| Err(Failure::new(FailureClass::Internal, "read playbook")))
+    {
         Ok(actions) => actions,
         Err(failure) => return not_started(&failure),
     };

@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_reporting_program_needs_both_its_report_and_its_exit_code() {
-        let end = |events: &[AgentEvent], code| seen(Protocol::Report, events, &[]).outcome(exit(code), 0).end;
+        let end =
+            |events: &[AgentEvent], code| seen(Protocol::Report, events, &[]).outcome(exit(code), 0).end;
         assert_eq!(end(&[report(true, "success")], 0), SessionEnd::Completed);
         assert_eq!(end(&[], 0), failed("the program ended without a result event"));
         assert_eq!(end(&[report(true, "success")], 1), failed("the program ended with exit code 1"));
@@ -223,8 +224,7 @@ mod tests {
     fn usage_is_replaced_and_refusals_are_kept() {
         let usage = |tokens| Usage { input_tokens: Some(tokens), ..Usage::default() };
         let refused = |what: &str| AgentEvent::Refused { what: what.to_owned() };
-        let events =
-            [AgentEvent::Usage(usage(1)), refused("a"), AgentEvent::Usage(usage(5)), refused("b")];
+        let events = [AgentEvent::Usage(usage(1)), refused("a"), AgentEvent::Usage(usage(5)), refused("b")];
         let outcome = seen(Protocol::ExitCode, &events, &[]).outcome(exit(0), 0);
         assert_eq!((outcome.usage, outcome.refusals), (usage(5), vec!["a".to_owned(), "b".to_owned()]));
     }

@@ -40,7 +40,11 @@ pub(crate) fn until(spec: &SessionSpec, stop: Stop) -> Until {
     // A deadline beyond what the clock can tell is none; thirty years are as good.
     let longest = Duration::from_secs(30 * 365 * 24 * 3600);
     let deadline = Duration::from_secs(spec.deadline_secs).min(longest);
-    Until { deadline: Instant::now() + deadline, grace: Duration::from_secs(spec.grace_secs).min(longest), stop }
+    Until {
+        deadline: Instant::now() + deadline,
+        grace: Duration::from_secs(spec.grace_secs).min(longest),
+        stop,
+    }
 }
 
 /// Runs a program to its end, its deadline or the request to stop.

@@ -66,9 +66,10 @@ pub(super) struct UserMessage {
 /// The user's side is a list of blocks, or plain text, in which there is nothing to read.
 fn blocks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Block>, D::Error> {
     match Value::deserialize(deserializer)? {
-        Value::Array(blocks) => {
-            Ok(blocks.into_iter().map(|block| serde_json::from_value(block).unwrap_or(Block::Other)).collect())
-        }
+        Value::Array(blocks) => Ok(blocks
+            .into_iter()
+            .map(|block| serde_json::from_value(block).unwrap_or(Block::Other))
+            .collect()),
         _ => Ok(Vec::new()),
     }
 }

@@ -73,8 +73,11 @@ fn at(
     path: &str,
     change: impl FnOnce(&Path) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let place = place::inside(worktree, path)
-        .map_err(|source| FileError::Place { action, path: path.to_owned(), source })?;
+    let place = place::inside(worktree, path).map_err(|source| FileError::Place {
+        action,
+        path: path.to_owned(),
+        source,
+    })?;
     change(&place).map_err(|source| FileError::Change { action, path: path.to_owned(), source })
 }
 

@@ -123,8 +123,8 @@ impl FilePath {
 
 /// Reads a playbook and checks all that can be checked without a worktree.
 pub fn read(path: &Path) -> Result<Playbook, PlaybookError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| PlaybookError::Read { path: path.to_owned(), source })?;
+    let text =
+        fs::read_to_string(path).map_err(|source| PlaybookError::Read { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 

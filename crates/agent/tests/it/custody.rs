@@ -21,7 +21,8 @@ async fn the_mark_is_told_before_the_prompt_is_given() {
     let bench = Bench::new();
     let outcome = bench.run(&bench.spec(bench.script("cat; cut -d' ' -f22 /proc/$$/stat; echo $$"))).await;
     let words = outcome.last_message.unwrap();
-    let numbers: Vec<u64> = words.strip_prefix("Do it.").unwrap().lines().map(|n| n.parse().unwrap()).collect();
+    let numbers: Vec<u64> =
+        words.strip_prefix("Do it.").unwrap().lines().map(|n| n.parse().unwrap()).collect();
     let mark = ProcessMark { pid: u32::try_from(numbers[1]).unwrap(), start_ticks: numbers[0] };
     assert_eq!(*bench.watch.started.lock().unwrap(), [Some(mark)]);
 }
@@ -121,6 +122,7 @@ async fn a_session_that_is_dropped_takes_its_group_along() {
 }
 
 /// Starts a process as a miyabi that was killed would have left it.
+#[expect(clippy::zombie_processes, reason = "forgotten on purpose, like by a parent that was killed")]
 fn forgotten(environment: &[(&str, &str)]) -> ProcessMark {
     let mut command = Command::new("sleep");
     command.arg("1000").env_clear().envs(environment.iter().copied()).process_group(0);

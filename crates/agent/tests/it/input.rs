@@ -81,7 +81,8 @@ async fn arguments_are_never_read_by_a_shell() {
 #[tokio::test]
 async fn exit_codes_and_the_last_errors_are_told() {
     let bench = Bench::new();
-    let script = bench.script("echo working; i=0; while [ $i -lt 30 ]; do echo \"誤り $i\" >&2; i=$((i+1)); done; exit 7");
+    let script = bench
+        .script("echo working; i=0; while [ $i -lt 30 ]; do echo \"誤り $i\" >&2; i=$((i+1)); done; exit 7");
     let outcome = bench.run(&bench.spec(script)).await;
     let last: Vec<_> = (20..30).map(|i| format!("誤り {i}")).collect();
     assert_eq!(outcome.end, failed(&format!("the program ended with exit code 7: {}", last.join("\n"))));
@@ -95,7 +96,8 @@ async fn exit_codes_and_the_last_errors_are_told() {
 #[tokio::test]
 async fn what_is_not_text_is_kept_and_read_as_far_as_it_is() {
     let bench = Bench::new();
-    let outcome = bench.run(&bench.spec(bench.script("printf 'a\\377b\\r\\n\\000c'; printf 'e\\376' >&2"))).await;
+    let outcome =
+        bench.run(&bench.spec(bench.script("printf 'a\\377b\\r\\n\\000c'; printf 'e\\376' >&2"))).await;
     assert_eq!(outcome.end, SessionEnd::Completed);
     assert_eq!(outcome.last_message.as_deref(), Some("a\u{fffd}b\n\0c"));
     let mut bytes = fs::read(bench.root.path().join("logs/会話.log")).unwrap();
@@ -117,7 +119,10 @@ async fn endless_output_stays_on_disk() {
     let script = bench.script(&format!("head -c {BYTES} /dev/zero | tr '\\0' x; echo; echo end"));
     let outcome = bench.run(&bench.spec(script)).await;
     assert_eq!(outcome.end, SessionEnd::Completed);
-    assert_eq!(outcome.last_message.as_deref().map(|text| text.lines().last().unwrap().to_owned()), Some("end".to_owned()));
+    assert_eq!(
+        outcome.last_message.as_deref().map(|text| text.lines().last().unwrap().to_owned()),
+        Some("end".to_owned())
+    );
     assert_eq!(fs::metadata(bench.root.path().join("logs/会話.log")).unwrap().len(), BYTES + 5);
     let grown = peak() - before;
     assert!(grown < 64 * 1024 * 1024, "{grown} bytes more at the peak");
@@ -153,7 +158,9 @@ async fn a_claude_that_is_not_there_is_told() {
     assert_eq!(missing.message, "find program `/no/such/claude`: there is no such file");
     assert_eq!(
         missing.hint.as_deref(),
-        Some("install Claude Code (`npm install -g @anthropic-ai/claude-code`), or set `agent.claude_program` to its path")
+        Some(
+            "install Claude Code (`npm install -g @anthropic-ai/claude-code`), or set `agent.claude_program` to its path"
+        )
     );
 }
 
@@ -188,9 +195,6 @@ async fn a_full_disk_fails_the_session_and_not_the_reading() {
     let mut spec = bench.spec(bench.script("head -c 3000000 /dev/zero; echo; echo end"));
     spec.transcript = "/dev/full".into();
     let outcome = bench.run(&spec).await;
-    assert_eq!(
-        outcome.end,
-        failed("write transcript `/dev/full`: No space left on device (os error 28)")
-    );
+    assert_eq!(outcome.end, failed("write transcript `/dev/full`: No space left on device (os error 28)"));
     assert_eq!(outcome.last_message.as_deref(), Some("end"));
 }

@@ -42,7 +42,8 @@ task-2:
     names.sort_unstable();
     assert_eq!(names, ["made.txt", "src"]);
     assert_eq!(*bench.watch.started.lock().unwrap(), [None]);
-    let said: Vec<_> = bench.events().into_iter().filter(|event| matches!(event, AgentEvent::Message { .. })).collect();
+    let said: Vec<_> =
+        bench.events().into_iter().filter(|event| matches!(event, AgentEvent::Message { .. })).collect();
     assert_eq!(said, [AgentEvent::Message { text: "完了".to_owned() }]);
     let transcript = bench.transcript();
     let mut transcript: Vec<_> = transcript.lines().collect();
@@ -62,7 +63,9 @@ task-2:
 #[tokio::test]
 async fn ends_as_the_playbook_says() {
     let bench = Bench::new();
-    let end = async |actions: &str| bench.run(&bench.spec(bench.playbook(&format!("default: {actions}\n")))).await.end;
+    let end = async |actions: &str| {
+        bench.run(&bench.spec(bench.playbook(&format!("default: {actions}\n")))).await.end
+    };
     assert_eq!(end("[]").await, SessionEnd::Completed);
     assert_eq!(end("[exit: 3]").await, failed("the program ended with exit code 3"));
     assert_eq!(end("[fail: '嫌 \"$(x)\"']").await, failed("嫌 \"$(x)\""));
@@ -143,10 +146,13 @@ async fn a_playbook_that_cannot_be_used_is_told_before_and_when_it_is_played() {
 
     let adapter = bench.playbook("task-1: []\n作業: []\n");
     assert_eq!(bench.programs().missing(&adapter).await, None);
-    let SessionEnd::NotStarted { detail, hint } = bench.run(&bench.spec(adapter)).await.end else { panic!("it played") };
+    let SessionEnd::NotStarted { detail, hint } = bench.run(&bench.spec(adapter)).await.end else {
+        panic!("it played")
+    };
     assert!(detail.ends_with("playbook.yaml` has nothing for step `task-500-2`"), "{detail}");
     assert_eq!(hint, "add the step or `default`; it has: task-1, 作業");
 
-    let missing = bench.programs().missing(&miyabi_core::session::Adapter::Scripted("none.yaml".into())).await;
+    let missing =
+        bench.programs().missing(&miyabi_core::session::Adapter::Scripted("none.yaml".into())).await;
     assert!(missing.unwrap().message.ends_with("none.yaml`: No such file or directory (os error 2)"));
 }
