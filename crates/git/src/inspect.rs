@@ -1,0 +1,93 @@
+//! Looking at the repository: its state, trees, and what lies between commits.
+
+use miyabi_core::ids::{CommitId, TreeId};
+use miyabi_core::ports::AddedLine;
+use miyabi_core::worktree::{Committed, RepoState};
+
+use crate::error::GitError;
+use crate::names;
+use crate::parse;
+use crate::patch::AddedLines;
+use crate::repository::Repository;
+
+/// At most this many changed files are named.
+const NAMED: usize = 20;
+
+impl Repository {
+    /// See [`Worktrees::inspect`](miyabi_core::ports::Worktrees::inspect).
+    pub(crate) async fn state(&self) -> Result<RepoState, GitError> {
+        let status = self.status_at(&self.root, &["--untracked-files=no"]).await?;
+        let head = status.head.clone().ok_or_else(|| GitError::NoCommit { path: self.root.clone() })?;
+        let branch = status.branch.clone().ok_or_else(|| GitError::NoBranch { path: self.root.clone() })?;
+        let mut dirty = status.paths(|_| true);
+        dirty.truncate(NAMED);
+        Ok(RepoState { root: self.root.clone(), branch, head, dirty, remarks: self.remarks().await? })
+    }
+
+    /// The tree of a commit.
+    pub(crate) async fn tree_of(&self, commit: &CommitId) -> Result<TreeId, GitError> {
+        let tree = format!("{}^{{tree}}", names::commit(commit.as_str())?);
+        let output = self.git.run(self.look(&["rev-parse", "--verify", "-q", &tree])).await?;
+        let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.success() && !id.is_empty() {
+            return Ok(TreeId::from(id));
+        }
+        Err(GitError::Unknown { what: "commit", name: commit.to_string() })
+    }
+
+    /// See [`Worktrees::compare`](miyabi_core::ports::Worktrees::compare).
+    pub(crate) async fn figures_between(
+        &self,
+        base: &CommitId,
+        head: &CommitId,
+    ) -> Result<Committed, GitError> {
+        let before = self.tree_of(base).await?;
+        let tree = self.tree_of(head).await?;
+        let changes = self.changes(before.as_str(), tree.as_str()).await?;
+        Ok(parse::figures(head.clone(), tree, changes))
+    }
+
+    /// See [`Worktrees::added_lines`](miyabi_core::ports::Worktrees::added_lines).
+    pub(crate) async fn lines_added(
+        &self,
+        base: &CommitId,
+        head: &CommitId,
+        limit: usize,
+    ) -> Result<Vec<AddedLine>, GitError> {
+        self.tree_of(head).await?;
+        let tree = self.tree_of(base).await?;
+        let common = self.git.run(self.look(&["merge-base", base.as_str(), head.as_str()])).await?;
+        let common = String::from_utf8_lossy(&common.stdout).trim().to_owned();
+        // Histories that share nothing differ by all of it.
+        let from = if common.is_empty() { tree.to_string() } else { common };
+        let mut lines = AddedLines::new(limit);
+        let call =
+            self.look(&["diff-tree", "-r", "-p", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv"]);
+        let call =
+            call.args(["--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", &from, head.as_str()]);
+        if limit > 0 {
+            self.git.stream(call, &mut |piece| lines.take(piece)).await?;
+        }
+        Ok(lines.finish())
+    }
+
+    async fn remarks(&self) -> Result<Vec<String>, GitError> {
+        let mut remarks = Vec::new();
+        let sparse =
+            self.git.run(self.look(&["config", "--type=bool", "--get", "core.sparseCheckout"])).await?;
+        if sparse.stdout.starts_with(b"true") {
+            remarks.push("the checkout is sparse".to_owned());
+        }
+        if self.root.join(".gitmodules").exists() {
+            remarks.push("it has submodules, which worktrees leave empty".to_owned());
+        }
+        let attributes = std::fs::read(self.root.join(".gitattributes")).unwrap_or_default();
+        if String::from_utf8_lossy(&attributes).contains("filter=lfs") {
+            remarks.push("it stores large files with Git LFS".to_owned());
+        }
+        if self.common.join("shallow").exists() {
+            remarks.push("its history is shallow".to_owned());
+        }
+        Ok(remarks)
+    }
+}

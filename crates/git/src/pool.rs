@@ -1,0 +1,208 @@
+//! The pool of closed worktrees that wait for the next task, and the removal of those that do not.
+//!
+//! A parked worktree is clean, detached and proven to hold nothing of its own. Reusing it costs what differs between
+//! two commits, where a new one costs the whole tree.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use miyabi_core::worktree::WorktreeSpec;
+
+use crate::error::GitError;
+use crate::folders::{self, Fingerprint};
+use crate::registry::{Checkout, Record, State};
+use crate::repository::Repository;
+
+/// Name of the fingerprint in git's folder about a parked worktree.
+const FINGERPRINT: &str = "miyabi-folders";
+/// Beginning of the names of folders that are being deleted.
+const TRASH: &str = ".trash-";
+
+impl Repository {
+    /// Parked worktrees, the one that was parked last first.
+    pub(crate) fn parked(&self) -> Result<Vec<Checkout>, GitError> {
+        let pool = self.pool_folder();
+        let mut parked: Vec<_> = self
+            .all_ours()?
+            .into_iter()
+            .filter(|checkout| {
+                checkout.record.state == State::Parked && checkout.path.parent() == Some(&pool)
+            })
+            .map(|checkout| {
+                (fs::metadata(checkout.admin.join(FINGERPRINT)).and_then(|m| m.modified()).ok(), checkout)
+            })
+            .collect();
+        parked.sort_by(|(a, _), (b, _)| b.cmp(a));
+        Ok(parked.into_iter().map(|(_, checkout)| checkout).collect())
+    }
+
+    /// Takes a parked worktree for this task, if there is one that is still as it was.
+    pub(crate) async fn unpark(&self, spec: &WorktreeSpec) -> Result<Option<Checkout>, GitError> {
+        if self.options.pool_size == 0 || !folders::is_real(&self.pool_folder()) {
+            return Ok(None);
+        }
+        let _held = self.locks.hold("pool").await?;
+        for parked in self.parked()? {
+            if !self.is_as_parked(&parked) {
+                self.throw_out(&parked).await?;
+                continue;
+            }
+            let path = self.folder.join(&spec.name);
+            fs::create_dir_all(&self.folder).map_err(|source| GitError::io("make", &self.folder, source))?;
+            let checkout = Checkout { path, admin: parked.admin, record: Record::opening(spec) };
+            checkout.save()?;
+            fs::rename(&parked.path, &checkout.path)
+                .map_err(|source| GitError::io("move a parked worktree to", &checkout.path, source))?;
+            checkout.connect()?;
+            return Ok(Some(checkout));
+        }
+        Ok(None)
+    }
+
+    /// Parks a worktree that is clean and detached; false when there is no room for it.
+    pub(crate) async fn park(&self, checkout: &Checkout) -> Result<bool, GitError> {
+        if self.options.pool_size == 0 || checkout.admin.join("modules").exists() {
+            return Ok(false);
+        }
+        let (path, tidy) = (checkout.path.clone(), !self.options.keep_build_output);
+        let fingerprint = blocking(move || Fingerprint::take(&path, tidy)).await?;
+        let Ok(fingerprint) = fingerprint else { return Ok(false) };
+        let pool = self.pool_folder();
+        let _held = self.locks.hold("pool").await?;
+        let made = fs::create_dir_all(&pool).is_ok() && pool.canonicalize().is_ok_and(|real| real == pool);
+        if !made || self.parked()?.len() >= self.options.pool_size {
+            return Ok(false);
+        }
+        let Some(id) = checkout.admin.file_name() else { return Ok(false) };
+        let mut parked = Checkout { path: pool.join(id), ..checkout.clone() };
+        parked.record.state = State::Parked;
+        parked.record.context.clear();
+        let saved = parked.admin.join(FINGERPRINT);
+        fingerprint.save(&saved).map_err(|source| GitError::io("write", &saved, source))?;
+        // From here on it is nobody's: broken off before the move, it is removed when its name is next opened.
+        parked.save()?;
+        if fs::rename(&checkout.path, &parked.path).is_err() {
+            // Another file system, or something in the way.
+            return Ok(false);
+        }
+        parked.connect()?;
+        Ok(true)
+    }
+
+    /// Removes all parked worktrees; says how many there were.
+    pub(crate) async fn drain_pool(&self) -> Result<usize, GitError> {
+        let _held = self.locks.hold("pool").await?;
+        let parked = self.parked()?;
+        for checkout in &parked {
+            self.throw_out(checkout).await?;
+        }
+        self.sweep_now().await?;
+        // Leaves nothing behind where there was nothing before; fails where there is something.
+        for folder in [self.pool_folder(), self.root.join(".miyabi")] {
+            let _ = fs::remove_dir(folder);
+        }
+        Ok(parked.len())
+    }
+
+    /// Removes a worktree from the disk and from git's books. Whatever is to be kept of it is pinned already.
+    ///
+    /// It disappears at once for everybody; deleting takes as long as it takes.
+    pub(crate) async fn discard(&self, checkout: &Checkout) -> Result<(), GitError> {
+        let unique = self.unique();
+        let trash = self.folder.join(format!("{TRASH}{unique}"));
+        let admin_trash = self.admin_trash().join(unique);
+        let mut doomed = Vec::new();
+        {
+            let _held = self.locks.hold("register").await?;
+            doomed.push(set_aside(&checkout.path, &trash)?);
+            fs::create_dir_all(self.admin_trash())
+                .map_err(|source| GitError::io("make", &self.admin_trash(), source))?;
+            doomed.push(set_aside(&checkout.admin, &admin_trash)?);
+            // As git does; fails where there is another worktree.
+            let _ = fs::remove_dir(self.common.join("worktrees"));
+        }
+        let deleted = blocking(move || {
+            doomed.iter().try_for_each(|path| folders::remove(path).map_err(|error| (path.clone(), error)))
+        });
+        deleted.await?.map_err(|(path, source)| GitError::io("remove", &path, source))?;
+        let _ = fs::remove_dir(self.admin_trash());
+        Ok(())
+    }
+
+    /// Once in a process: removes what earlier ones were stopped while removing or registering.
+    pub(crate) async fn sweep(&self) -> Result<(), GitError> {
+        self.swept.get_or_try_init(|| self.sweep_now()).await.copied()
+    }
+
+    async fn sweep_now(&self) -> Result<(), GitError> {
+        let mut doomed = Vec::new();
+        {
+            let _held = self.locks.hold("register").await?;
+            for admin in self.half_registered()? {
+                fs::create_dir_all(self.admin_trash())
+                    .map_err(|source| GitError::io("make", &self.admin_trash(), source))?;
+                doomed.push(set_aside(&admin, &self.admin_trash().join(self.unique()))?);
+            }
+        }
+        if folders::is_real(&self.folder) {
+            doomed.extend(entries(&self.folder).into_iter().filter(|path| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TRASH))
+            }));
+        }
+        doomed.extend(entries(&self.admin_trash()));
+        if !doomed.is_empty() {
+            // Another process may be deleting the same; what fails now is tried again by the next one.
+            blocking(move || doomed.iter().for_each(|path| drop(folders::remove(path)))).await?;
+            let _ = fs::remove_dir(self.admin_trash());
+        }
+        Ok(())
+    }
+
+    /// Removes a parked worktree; what came into it since it was parked is pinned like work of the task it was.
+    async fn throw_out(&self, parked: &Checkout) -> Result<(), GitError> {
+        if folders::is_real(&parked.path) {
+            self.keep_work_of(parked).await?;
+        }
+        self.discard(parked).await
+    }
+
+    fn is_as_parked(&self, parked: &Checkout) -> bool {
+        let same =
+            |file: &str| fs::read(self.common.join(file)).ok() == fs::read(parked.admin.join(file)).ok();
+        same("info/sparse-checkout")
+            && same("config.worktree")
+            && Fingerprint::load(&parked.admin.join(FINGERPRINT))
+                .is_ok_and(|then| then.still_holds(&parked.path))
+    }
+
+    pub(crate) fn pool_folder(&self) -> PathBuf {
+        self.root.join(".miyabi").join("pool")
+    }
+
+    fn admin_trash(&self) -> PathBuf {
+        self.common.join("miyabi").join("trash")
+    }
+}
+
+/// Runs what reads or deletes many files, beside the executor.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, GitError> {
+    tokio::task::spawn_blocking(work).await.map_err(|source| GitError::BrokeOff { source })
+}
+
+/// Moves a folder to where it is deleted; where that cannot be, it is deleted where it is.
+fn set_aside(path: &Path, trash: &Path) -> Result<PathBuf, GitError> {
+    match fs::rename(path, trash) {
+        Ok(()) => Ok(trash.to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(trash.to_owned()),
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .unwrap_or_default()
+}

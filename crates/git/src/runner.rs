@@ -1,0 +1,361 @@
+//! The one place where the git program is started: argument lists, a chosen environment, a deadline.
+//!
+//! What it prints is read elsewhere.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin};
+
+use crate::error::GitError;
+
+/// Settings that hold for every call: nothing of the target repository runs by itself, nothing happens behind our
+/// back, and locks are waited for.
+const SAFETY: [&str; 17] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
+    "core.quotePath=false",
+    "core.safecrlf=false",
+    "core.filesRefLockTimeout=5000",
+    "core.packedRefsTimeout=10000",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "i18n.commitEncoding=UTF-8",
+    "merge.conflictStyle=merge",
+    "rerere.enabled=false",
+    "submodule.recurse=false",
+    "advice.detachedHead=false",
+    "status.showStash=false",
+];
+
+/// Variables of git's that stay when they are set; every other `GIT_…` is taken out, because miyabi may itself be
+/// started by a hook.
+const KEPT: [&str; 6] = [
+    "GIT_EXEC_PATH",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_SSL_CAINFO",
+];
+
+/// How long a stopped program has to take its lock files away.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The git program.
+#[derive(Debug)]
+pub(crate) struct Git {
+    program: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+    deadline: Duration,
+}
+
+/// One call: where, with which arguments, with what on standard input.
+#[derive(Debug)]
+pub(crate) struct Call {
+    folder: PathBuf,
+    settings: Vec<String>,
+    arguments: Vec<OsString>,
+    input: Option<Vec<u8>>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Call {
+    /// A call that only looks: it takes no lock, not even to refresh the index.
+    pub(crate) fn look(folder: &Path, arguments: &[&str]) -> Self {
+        Self::write(folder, arguments).env("GIT_OPTIONAL_LOCKS", "0")
+    }
+
+    /// A call that may change something.
+    pub(crate) fn write(folder: &Path, arguments: &[&str]) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            settings: Vec::new(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            input: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// One more argument.
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Bytes for standard input, which is otherwise empty.
+    pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// One more variable.
+    pub(crate) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// One more setting, `name=value`.
+    pub(crate) fn setting(mut self, setting: String) -> Self {
+        self.settings.push(setting);
+        self
+    }
+
+    /// The call without its settings and long arguments, for messages.
+    fn shown(&self) -> String {
+        let mut text = "git".to_owned();
+        for argument in &self.arguments {
+            text.push(' ');
+            text.extend(argument.to_string_lossy().chars().take(80));
+        }
+        text
+    }
+}
+
+impl Output {
+    pub(crate) fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    fn of(status: ExitStatus, stdout: Vec<u8>, stderr: &[u8]) -> Self {
+        Self { code: status.code(), stdout, stderr: String::from_utf8_lossy(stderr).into_owned() }
+    }
+}
+
+impl Git {
+    pub(crate) fn new(program: &Path, deadline: Duration) -> Self {
+        let environment = std::env::vars_os()
+            .filter(|(name, _)| {
+                let name = name.to_string_lossy();
+                let gits = name.starts_with("GIT_");
+                (!gits || KEPT.contains(&&*name) || name.starts_with("GIT_SSH")) && name != "LANGUAGE"
+            })
+            .collect();
+        Self { program: program.to_owned(), environment, deadline }
+    }
+
+    /// Runs a call to its end, whatever its exit code.
+    ///
+    /// Errors: the program is missing, or took longer than the deadline and was stopped with all it started.
+    pub(crate) async fn run(&self, call: Call) -> Result<Output, GitError> {
+        let mut child = self.spawn(&call)?;
+        let group = Group::of(&child);
+        let feed = feed(child.stdin.take(), call.input.as_deref().unwrap_or_default());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let all = async {
+            let read_out = async {
+                match &mut out {
+                    Some(out) => out.read_to_end(&mut stdout).await,
+                    None => Ok(0),
+                }
+            };
+            let read_err = async {
+                match &mut err {
+                    Some(err) => err.read_to_end(&mut stderr).await,
+                    None => Ok(0),
+                }
+            };
+            let ((), read_out, read_err) = tokio::join!(feed, read_out, read_err);
+            read_out.and(read_err)?;
+            child.wait().await
+        };
+        match tokio::time::timeout(self.deadline, all).await {
+            Ok(Ok(status)) => {
+                group.ended();
+                Ok(Output::of(status, stdout, &stderr))
+            }
+            Ok(Err(source)) => Err(GitError::io("read the answer of", &self.program, source)),
+            Err(_) => {
+                stop(&mut child, &group).await;
+                Err(self.late(&call))
+            }
+        }
+    }
+
+    /// Runs a call that has to succeed and gives what it printed.
+    pub(crate) async fn ok(&self, call: Call) -> Result<Vec<u8>, GitError> {
+        let shown = call.shown();
+        let output = self.run(call).await?;
+        if output.success() {
+            return Ok(output.stdout);
+        }
+        Err(GitError::of_call(shown, output.code, &output.stderr))
+    }
+
+    /// Runs a call that has to succeed and gives its first line.
+    pub(crate) async fn line(&self, call: Call) -> Result<String, GitError> {
+        let stdout = self.ok(call).await?;
+        let text = String::from_utf8_lossy(&stdout);
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// Runs a call and hands its output on piece by piece until it ends or `take` says that it has enough.
+    pub(crate) async fn stream(
+        &self,
+        call: Call,
+        take: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    ) -> Result<(), GitError> {
+        let mut child = self.spawn(&call)?;
+        let group = Group::of(&child);
+        drop(child.stdin.take());
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let mut stderr = Vec::new();
+        let all = async {
+            let read_out = async {
+                let Some(out) = &mut out else { return Ok(true) };
+                let mut piece = vec![0; 64 * 1024];
+                loop {
+                    let read = out.read(&mut piece).await?;
+                    if read == 0 {
+                        return Ok::<_, std::io::Error>(true);
+                    }
+                    if !take(piece.get(..read).unwrap_or_default()) {
+                        return Ok(false);
+                    }
+                }
+            };
+            let Some(err) = &mut err else { return read_out.await };
+            let read_err = err.read_to_end(&mut stderr);
+            tokio::pin!(read_out, read_err);
+            let mut quiet = false;
+            loop {
+                tokio::select! {
+                    to_end = &mut read_out => return to_end,
+                    _ = &mut read_err, if !quiet => quiet = true,
+                }
+            }
+        };
+        match tokio::time::timeout(self.deadline, all).await {
+            Ok(Ok(true)) => {
+                let status =
+                    child.wait().await.map_err(|source| GitError::io("wait for", &self.program, source))?;
+                group.ended();
+                if status.success() {
+                    return Ok(());
+                }
+                Err(GitError::of_call(call.shown(), status.code(), &String::from_utf8_lossy(&stderr)))
+            }
+            Ok(Ok(false)) => {
+                stop(&mut child, &group).await;
+                Ok(())
+            }
+            Ok(Err(source)) => Err(GitError::io("read the answer of", &self.program, source)),
+            Err(_) => {
+                stop(&mut child, &group).await;
+                Err(self.late(&call))
+            }
+        }
+    }
+
+    /// Runs a call without an executor; for the few quick questions at the beginning.
+    pub(crate) fn run_blocking(&self, call: &Call) -> Result<Output, GitError> {
+        let mut command = self.command(call);
+        command.stdin(Stdio::null());
+        let output =
+            command.output().map_err(|source| GitError::Missing { program: self.program.clone(), source })?;
+        Ok(Output::of(output.status, output.stdout, &output.stderr))
+    }
+
+    fn spawn(&self, call: &Call) -> Result<Child, GitError> {
+        let mut command = tokio::process::Command::from(self.command(call));
+        command.stdin(if call.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.process_group(0);
+        command.spawn().map_err(|source| GitError::Missing { program: self.program.clone(), source })
+    }
+
+    fn command(&self, call: &Call) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("-C").arg(&call.folder);
+        for setting in SAFETY.into_iter().chain(call.settings.iter().map(String::as_str)) {
+            command.arg("-c").arg(setting);
+        }
+        command
+            .args(&call.arguments)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs([
+                ("GIT_TERMINAL_PROMPT", "0"),
+                ("LC_ALL", "C"),
+                ("GIT_PAGER", "cat"),
+                ("GIT_EDITOR", "true"),
+            ])
+            .envs(call.environment.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn late(&self, call: &Call) -> GitError {
+        GitError::TimedOut { call: call.shown(), seconds: self.deadline.as_secs() }
+    }
+}
+
+async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        // A program that ends before it has read everything says why in its exit code.
+        let _ = stdin.write_all(bytes).await;
+    }
+}
+
+async fn stop(child: &mut Child, group: &Group) {
+    group.signal(Signal::TERM);
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        group.signal(Signal::KILL);
+        let _ = child.wait().await;
+    }
+    group.ended();
+}
+
+/// The process group of a running call. Dropped before its end, for instance when the executor goes away, it is asked
+/// to end: git then takes its lock files with it, which a kill would leave behind.
+struct Group {
+    /// Process id of the leader; 0 once it has ended.
+    leader: AtomicI32,
+}
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
+        Self { leader: AtomicI32::new(leader) }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(leader) = Pid::from_raw(self.leader.load(Ordering::Relaxed)) {
+            // It may have ended meanwhile.
+            let _ = kill_process_group(leader, signal);
+        }
+    }
+
+    fn ended(&self) {
+        self.leader.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::TERM);
+    }
+}

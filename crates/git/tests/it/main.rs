@@ -1,0 +1,18 @@
+//! The port `Worktrees` on real repositories, with the real git program.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod close;
+mod commit;
+mod failures;
+mod land;
+mod looking;
+mod many;
+mod merge;
+mod never_lost;
+mod open;
+mod pool;
+mod resolve;
+mod wild;
