@@ -1,0 +1,106 @@
+//! The sheet that is filled in while a checkout is measured. What nobody fills in is missing, with the reason.
+
+use std::time::Duration;
+
+use miyabi_core::ports::{Checked, Scope};
+use miyabi_core::report::{Check, CheckEnd, CheckKind, Finding, Measured, Measurements};
+
+use crate::findings::bounded;
+
+/// What stands where nobody has looked yet.
+const UNTOUCHED: &str = "not measured";
+const TASK: [CheckKind; 4] = [CheckKind::Build, CheckKind::Lint, CheckKind::Tests, CheckKind::Format];
+const FULL: [CheckKind; 6] = [
+    CheckKind::Build,
+    CheckKind::Lint,
+    CheckKind::Tests,
+    CheckKind::Docs,
+    CheckKind::Security,
+    CheckKind::Format,
+];
+
+/// What has been measured so far.
+pub(crate) struct Sheet {
+    scope: Scope,
+    checks: Vec<Check>,
+    /// The numbers.
+    pub(crate) measured: Measurements,
+}
+
+impl Sheet {
+    /// An empty sheet.
+    pub(crate) fn new(scope: Scope) -> Self {
+        let full_only = match scope {
+            Scope::Task => "not part of a task's own checks",
+            Scope::Full => UNTOUCHED,
+        };
+        let measured = Measurements {
+            build: missing(UNTOUCHED),
+            tests: missing(UNTOUCHED),
+            coverage: missing(full_only),
+            lint_warnings: missing(UNTOUCHED),
+            security: missing(full_only),
+            docs: missing(full_only),
+            secrets: missing("the diff has not been looked at"),
+        };
+        Self { scope, checks: Vec::new(), measured }
+    }
+
+    /// Enters a check that was run.
+    pub(crate) fn enter(
+        &mut self,
+        kind: CheckKind,
+        command: &[String],
+        end: CheckEnd,
+        findings: Vec<Finding>,
+        took: Duration,
+    ) {
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let check = Check { kind, command: command.to_vec(), end, findings: bounded(findings), duration_ms };
+        self.checks.retain(|entered| entered.kind != kind);
+        self.checks.push(check);
+    }
+
+    /// Enters a check that could not be measured, and why; its numbers are missing for the same reason.
+    pub(crate) fn not_measured(&mut self, kind: CheckKind, command: &[String], reason: &str, took: Duration) {
+        self.enter(kind, command, CheckEnd::NotMeasured { reason: reason.to_owned() }, Vec::new(), took);
+        match kind {
+            CheckKind::Build => self.measured.build = missing(reason),
+            CheckKind::Tests => {
+                self.measured.tests = missing(reason);
+                // A reason of its own says more.
+                if self.measured.coverage == missing(UNTOUCHED) {
+                    self.measured.coverage = missing(reason);
+                }
+            }
+            CheckKind::Lint => self.measured.lint_warnings = missing(reason),
+            CheckKind::Security => self.measured.security = missing(reason),
+            CheckKind::Docs => self.measured.docs = missing(reason),
+            CheckKind::Format | CheckKind::Secrets => {}
+        }
+    }
+
+    /// The result; checks of the scope that were not entered are not measured for this reason.
+    pub(crate) fn finish(mut self, reason: &str) -> Checked {
+        let kinds = kinds(self.scope);
+        for kind in kinds {
+            if !self.checks.iter().any(|check| check.kind == *kind) {
+                self.not_measured(*kind, &[], reason, Duration::ZERO);
+            }
+        }
+        self.checks.sort_by_key(|check| kinds.iter().position(|kind| *kind == check.kind));
+        Checked { checks: self.checks, measured: self.measured }
+    }
+}
+
+/// The checks of a scope, in the order of the result.
+pub(crate) fn kinds(scope: Scope) -> &'static [CheckKind] {
+    match scope {
+        Scope::Task => &TASK,
+        Scope::Full => &FULL,
+    }
+}
+
+pub(crate) fn missing<T>(reason: &str) -> Measured<T> {
+    Measured::Missing(reason.to_owned())
+}
