@@ -261,7 +261,7 @@ pub struct Report {
     /// How the score was rescaled, when the policy excludes what could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescaled: Option<String>,
-    /// What the checks found.
+    /// What the checks found, the most severe first; at most [`MAX_ISSUES`].
     pub issues: Vec<Finding>,
     /// The numbers behind the points.
     pub measured: Measurements,

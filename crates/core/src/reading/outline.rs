@@ -2,6 +2,14 @@
 //!
 //! One pass over the lines, no recursion, nothing that can fail; text that is no Markdown is one section of prose.
 
+mod hidden;
+mod line;
+
+pub(crate) use hidden::visible;
+
+use hidden::{Comments, after_line};
+use line::{fence, heading, indentation, item, topic};
+
 /// What a section is about, as far as its heading tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
@@ -115,35 +123,6 @@ impl Outline {
     }
 }
 
-/// The text without HTML comments, which forges do not show; code blocks are kept as they are.
-pub(crate) fn visible(markdown: &str) -> String {
-    let mut comments = Comments::of(markdown);
-    let mut visible = String::with_capacity(markdown.len());
-    let mut open: Option<(char, usize)> = None;
-    let mut offset = 0;
-    for line in markdown.split_inclusive('\n') {
-        let shown = if open.is_some() { line.to_owned() } else { comments.strip(line, offset) };
-        open = after_line(open, shown.trim());
-        visible.push_str(&shown);
-        offset += line.len();
-    }
-    visible
-}
-
-/// The mark of the code block that we are in after this line.
-fn after_line(open: Option<(char, usize)>, trimmed: &str) -> Option<(char, usize)> {
-    let found = fence(trimmed);
-    match (open, found) {
-        (None, found) => found,
-        (Some((mark, at_least)), Some((closing, length)))
-            if mark == closing && length >= at_least && trimmed.chars().all(|c| c == mark) =>
-        {
-            None
-        }
-        (open, _) => open,
-    }
-}
-
 struct Reader {
     outline: Outline,
     /// The topic in force at each level of heading; 7 is a line in bold or with a colon.
@@ -221,170 +200,6 @@ impl Reader {
 
     fn section(&mut self) -> &mut Section {
         self.outline.sections.last_mut().expect("one is made at the start, and none is removed")
-    }
-}
-
-/// Takes out `<!-- … -->`, over several lines too. One that never ends is text.
-struct Comments {
-    open: bool,
-    /// Where the last end of a comment begins in the whole text.
-    last_end: usize,
-}
-
-impl Comments {
-    fn of(markdown: &str) -> Self {
-        Self { open: false, last_end: markdown.rfind("-->").unwrap_or(0) }
-    }
-
-    fn strip(&mut self, line: &str, offset: usize) -> String {
-        let mut shown = String::with_capacity(line.len());
-        let mut rest = line;
-        loop {
-            if self.open {
-                let Some((_, after)) = rest.split_once("-->") else { return shown };
-                self.open = false;
-                rest = after;
-            }
-            match rest.split_once("<!--") {
-                Some((before, after)) if offset + line.len() - after.len() <= self.last_end => {
-                    shown.push_str(before);
-                    self.open = true;
-                    rest = after;
-                }
-                _ => {
-                    shown.push_str(rest);
-                    return shown;
-                }
-            }
-        }
-    }
-}
-
-/// Columns before the first character; a tab is four.
-fn indentation(line: &str) -> usize {
-    line.chars()
-        .take_while(|c| c.is_whitespace())
-        .map(|c| match c {
-            '\t' => 4,
-            '\u{3000}' => 2,
-            _ => 1,
-        })
-        .sum()
-}
-
-/// The mark and length of a code fence at the start of the line.
-fn fence(trimmed: &str) -> Option<(char, usize)> {
-    ['`', '~'].into_iter().find_map(|mark| {
-        let length = trimmed.chars().take_while(|&c| c == mark).count();
-        (length >= 3).then_some((mark, length))
-    })
-}
-
-fn item(trimmed: &str) -> Option<Item> {
-    let (number, rest) = marker(trimmed)?;
-    let rest = rest.trim_start();
-    let ticked = [("[ ]", false), ("[x]", true), ("[X]", true), ("[]", false), ("[\u{3000}]", false)]
-        .into_iter()
-        .find_map(|(mark, ticked)| {
-            let after = rest.strip_prefix(mark)?;
-            (after.is_empty() || after.starts_with(char::is_whitespace)).then_some((ticked, after.trim()))
-        });
-    let text = ticked.map_or(rest, |(_, text)| text);
-    Some(Item { number, ticked: ticked.map(|(ticked, _)| ticked), text: text.to_owned(), inner: Vec::new() })
-}
-
-/// The number of a list mark, and what follows it.
-fn marker(trimmed: &str) -> Option<(Option<u32>, &str)> {
-    if let Some(rest) = trimmed.strip_prefix('・') {
-        return Some((None, rest));
-    }
-    if let Some(rest) = trimmed.strip_prefix(['-', '*', '+']) {
-        return (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some((None, rest));
-    }
-    let rest = trimmed.trim_start_matches(|c: char| c.is_ascii_digit());
-    let digits = trimmed.strip_suffix(rest)?;
-    let rest = rest.strip_prefix(['.', ')'])?;
-    let spaced = rest.is_empty() || rest.starts_with(char::is_whitespace);
-    (digits.len() <= 9 && spaced).then(|| digits.parse().ok()).flatten().map(|number| (Some(number), rest))
-}
-
-/// The level and text of a heading; a line in bold or a short one that ends with a colon counts as one of level 7.
-fn heading(trimmed: &str, indent: usize) -> Option<(usize, &str)> {
-    let text = trimmed.trim_start_matches('#');
-    let level = trimmed.len() - text.len();
-    if (1..=6).contains(&level) && text.starts_with(char::is_whitespace) {
-        return Some((level, text.trim().trim_end_matches('#').trim_end()));
-    }
-    let plain = trimmed.trim_end_matches([':', '：']);
-    for mark in ["**", "__"] {
-        let inside = plain.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark));
-        if let Some(inside) = inside.filter(|inside| !inside.is_empty() && !inside.contains(mark)) {
-            return Some((7, inside));
-        }
-    }
-    let labelled = plain.len() < trimmed.len() && indent < 4 && plain.chars().count() <= 60;
-    (labelled && topic(plain) != Topic::Unknown).then_some((7, plain))
-}
-
-/// What a heading says about its section.
-fn topic(heading: &str) -> Topic {
-    const ACCEPTANCE: [&str; 8] = [
-        "acceptance",
-        "definition of done",
-        "done when",
-        "success criteria",
-        "受け入れ",
-        "受入",
-        "完了条件",
-        "完了の定義",
-    ];
-    const BACKGROUND: [&str; 18] = [
-        "reproduc",
-        "expected",
-        "actual",
-        "environment",
-        "background",
-        "context",
-        "motivation",
-        "reference",
-        "related",
-        "out of scope",
-        "non-goal",
-        "before you",
-        "再現",
-        "期待",
-        "環境",
-        "背景",
-        "参考",
-        "対象外",
-    ];
-    const TASKS: [&str; 15] = [
-        "task",
-        "todo",
-        "to do",
-        "to-do",
-        "plan",
-        "work item",
-        "steps",
-        "subtask",
-        "implementation",
-        "checklist",
-        "やること",
-        "タスク",
-        "作業",
-        "計画",
-        "実装",
-    ];
-    let heading = heading.to_lowercase();
-    let names = |words: &[&str]| words.iter().any(|word| heading.contains(word));
-    if names(&ACCEPTANCE) {
-        Topic::Acceptance
-    } else if names(&BACKGROUND) {
-        Topic::Background
-    } else if names(&TASKS) {
-        Topic::Tasks
-    } else {
-        Topic::Unknown
     }
 }
 

@@ -9,6 +9,9 @@ use crate::report::{CheckKind, Finding, Severity};
 /// The most findings; whoever has more has one problem, not many.
 pub const MAX_SECRETS: usize = 200;
 
+/// A private key on one line is at least as long, with the words around it.
+const MIN_KEY: usize = 100;
+
 /// Finds secrets in added lines. Each kind once in each line; the value stands nowhere in the findings.
 ///
 /// Placeholders are none: `xxxx`, `example`, `${TOKEN}`, repeated characters and the like.
@@ -16,7 +19,7 @@ pub fn find_secrets(lines: &[AddedLine]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for line in lines {
         let kinds: BTreeSet<&'static str> =
-            hits(&line.text).filter(|hit| !is_placeholder(hit)).map(|hit| hit.kind).collect();
+            hits(&line.text).filter(|hit| !is_placeholder(&line.text, hit)).map(|hit| hit.kind).collect();
         for kind in kinds {
             if findings.len() == MAX_SECRETS {
                 return findings;
@@ -34,7 +37,7 @@ pub fn find_secrets(lines: &[AddedLine]) -> Vec<Finding> {
     findings
 }
 
-fn is_placeholder(hit: &Hit<'_>) -> bool {
+fn is_placeholder(line: &str, hit: &Hit<'_>) -> bool {
     const WORDS: [&str; 13] = [
         "xxxx",
         "example",
@@ -56,8 +59,12 @@ fn is_placeholder(hit: &Hit<'_>) -> bool {
         return true;
     }
     match hit.kind {
-        // The words around the key are enough; a line of its own holds nothing else.
-        "private-key" => false,
+        // Code that looks for keys names their first line too; a key goes on after it, here or on the next line.
+        "private-key" => {
+            let ends_line =
+                line.split_at(hit.span.end).1.trim_end_matches(['\\', ' ', '\t', '\r']).is_empty();
+            !ends_line && !hit.value.ends_with("\\n") && hit.value.len() < MIN_KEY
+        }
         "url-password" => {
             matches!(lower.as_str(), "password" | "pass" | "secret" | "user" | "token" | "pw" | "test")
         }

@@ -177,8 +177,21 @@ fn placeholders_are_no_secrets() {
         "let token_count = tokens_of_the_line;".to_owned(),
         "Authorization: Bearer <your token>".to_owned(),
         "sk-ant-xxxxxxxxxxxxxxxxxxxxxxxx".to_owned(),
+        "if text.starts_with(\"-----BEGIN RSA PRIVATE KEY-----\") {".to_owned(),
     ] {
         assert_eq!(find_secrets(&[added(&text)]), vec![], "{text:?}");
+    }
+}
+
+#[test]
+fn a_private_key_in_code_is_a_secret_by_its_first_line() {
+    for text in [
+        "-----BEGIN PRIVATE KEY-----",
+        "let key = \"-----BEGIN EC PRIVATE KEY-----",
+        "let key = \"-----BEGIN EC PRIVATE KEY-----\\n\\",
+        "  \"-----BEGIN RSA PRIVATE KEY-----\\n\" +",
+    ] {
+        assert_eq!(find_secrets(&[added(text)]).len(), 1, "{text:?}");
     }
 }
 
