@@ -1,1 +1,99 @@
-//! The miyabi command: settings, wiring, output, exit codes.
+#![doc = include_str!("../README.md")]
+
+pub mod args;
+pub mod commands;
+pub mod context;
+pub mod driving;
+pub mod error;
+pub mod exit;
+pub mod flow;
+pub mod interrupt;
+pub mod lock;
+pub mod logging;
+pub mod output;
+pub mod programs;
+pub mod settings;
+pub mod starting;
+pub mod surroundings;
+pub mod views;
+pub mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Reads the command line, does what it asks, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let context = match Context::of(cli.global) {
+        Ok(context) => context,
+        Err(error) => return end(Output::default(), Err(error)),
+    };
+    logging::start(&context);
+    let result = match cli.command {
+        Command::Completions(args) => commands::pages::completions(&args, &context),
+        Command::Man(args) => commands::pages::man(&args, &context),
+        command => with_runtime(dispatch(command, &context)),
+    };
+    end(context.output, result)
+}
+
+/// What clap has to say: help and version are results, the rest is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let broken = error.print().is_err();
+    let exit = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if broken => exit::BROKEN_PIPE,
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit::DONE,
+        _ => exit::USAGE,
+    };
+    ExitCode::from(exit.code)
+}
+
+fn end(output: Output, result: Result<Exit, CliError>) -> ExitCode {
+    let exit = result.unwrap_or_else(|error| {
+        output.error(&error);
+        error.exit()
+    });
+    ExitCode::from(exit.code)
+}
+
+fn with_runtime(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| CliError::new(exit::UNAVAILABLE, "start the threads of miyabi").because(error.to_string()))?;
+    let result = runtime.block_on(work);
+    // What still waits in the background, such as a read of the terminal, does not keep the program.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Demo(args) => commands::demo::demo(args, context).await,
+        Command::Init(args) => commands::init::init(args, context).await,
+        Command::Doctor(args) => commands::doctor::doctor(args, context).await,
+        Command::Issue(args) => commands::issue::issue(args, context).await,
+        Command::Run(args) => commands::run::run(args, context).await,
+        Command::Status(args) => commands::status::status(args, context).await,
+        Command::Report(args) => commands::report::report(args, context).await,
+        Command::Log(args) => commands::log::log(args, context).await,
+        Command::Worktree(args) => commands::worktree::worktree(args, context).await,
+        Command::Change(args) => commands::change::change(args, context).await,
+        Command::Escalation(args) => commands::escalation::escalation(args, context).await,
+        Command::Resume(args) => commands::resume::resume(args, context).await,
+        Command::Cancel(args) => commands::cancel::cancel(args, context).await,
+        Command::Config(args) => commands::config::config(args, context).await,
+        Command::Completions(args) => commands::pages::completions(&args, context),
+        Command::Man(args) => commands::pages::man(&args, context),
+    }
+}

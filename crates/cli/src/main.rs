@@ -1,2 +1,5 @@
 //! The `miyabi` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    miyabi::main()
+}

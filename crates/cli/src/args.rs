@@ -1,0 +1,186 @@
+//! The command line: what can be typed. Each command's own arguments stand with the command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::output::Color;
+
+/// Carries a labelled issue to a reviewed, merged change.
+///
+/// Everything that a run does is appended to a log; `miyabi resume` goes on from there whatever happened.
+/// Results go to standard output, everything else to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "miyabi", version, propagate_version = false, max_term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Write one JSON document or event per line to standard output, and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How log lines look on standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// How much is logged to standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+    /// Read this settings file in place of the user's and the repository's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Work on the repository that this folder belongs to [default: the current folder]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub repo: Option<PathBuf>,
+    /// Show no progress and no notes
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Show progress as plain lines, even on a terminal
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// When colours are used; `NO_COLOR` is honoured
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong.
+    Error,
+    /// And what is suspicious.
+    #[default]
+    Warn,
+    /// And what happens.
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole way of an issue on a small real crate
+    Demo(commands::demo::DemoArgs),
+    /// Prepare this repository
+    Init(commands::init::InitArgs),
+    /// Say what is here, what is missing, and what that means
+    Doctor(commands::doctor::DoctorArgs),
+    /// File, list and read issues of the local forge
+    Issue(commands::issue::IssueArgs),
+    /// Start a run
+    Run(commands::run::RunArgs),
+    /// Show what runs, what waits and what ended
+    Status(commands::status::StatusArgs),
+    /// Tell the story of a run in Markdown
+    Report(commands::report::ReportArgs),
+    /// Show the events of a run
+    Log(commands::log::LogArgs),
+    /// List and remove worktrees
+    Worktree(commands::worktree::WorktreeArgs),
+    /// List, read and merge changes
+    Change(commands::change::ChangeArgs),
+    /// List, read and answer questions
+    Escalation(commands::escalation::EscalationArgs),
+    /// Go on with interrupted and waiting runs
+    Resume(commands::resume::ResumeArgs),
+    /// End a run
+    Cancel(commands::cancel::CancelArgs),
+    /// Show the settings
+    Config(commands::config::ConfigArgs),
+    /// Print completions for a shell
+    Completions(commands::pages::CompletionsArgs),
+    /// Print the manual, or write its pages into a folder
+    Man(commands::pages::ManArgs),
+}
+
+/// The help of every command as one page.
+pub fn page() -> String {
+    use clap::CommandFactory;
+    let mut page = String::from(
+        "# Commands\n\n<!-- Made from crates/cli/src/args.rs and crates/cli/src/commands. Refresh: MIYABI_UPDATE=1 cargo test -p miyabi --test pages -->\n\n\
+         Exit codes: [exit-codes.md](exit-codes.md). Settings: [settings.md](settings.md).\n",
+    );
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    add(&root, "miyabi", &mut page);
+    page
+}
+
+fn add(command: &clap::Command, name: &str, page: &mut String) {
+    let mut command_page = command.clone().bin_name(name).disable_help_flag(true).disable_help_subcommand(true);
+    if name != "miyabi" {
+        command_page = command_page.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
+    }
+    let help = command_page.render_long_help().to_string();
+    let help = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    page.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        add(sub, &format!("{name} {}", sub.get_name()), page);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let before = Cli::try_parse_from(["miyabi", "--json", "--repo", "x", "status"]).unwrap();
+        let after = Cli::try_parse_from(["miyabi", "status", "--repo", "x", "--json"]).unwrap();
+        assert_eq!(format!("{before:?}"), format!("{after:?}"));
+        assert!(before.global.json);
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused() {
+        for line in [
+            &["miyabi"][..],
+            &["miyabi", "run"],
+            &["miyabi", "run", "issue"],
+            &["miyabi", "run", "issue", "abc"],
+            &["miyabi", "run", "issue", "0"],
+            &["miyabi", "run", "issue", "-1"],
+            &["miyabi", "run", "issue", "1", "--max-parallel", "0"],
+            &["miyabi", "run", "issue", "1", "--file", "a.md"],
+            &["miyabi", "run", "issue", "1", "--agent", "copilot"],
+            &["miyabi", "escalation", "answer", "1-1"],
+            &["miyabi", "escalation", "answer", "1-1", "--action", "perhaps"],
+            &["miyabi", "issue", "new"],
+            &["miyabi", "status", "--color", "sometimes"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

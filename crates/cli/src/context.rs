@@ -1,0 +1,90 @@
+//! What every command knows before it starts: options, environment, how to speak. The environment is read here only.
+
+use std::path::{Path, PathBuf};
+
+use console::Term;
+use serde_json::Value;
+
+use crate::args::{Global, LogLevel};
+use crate::error::CliError;
+use crate::output::{self, Output};
+use crate::settings::{self, Places, Settings};
+
+/// What every command knows.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The options of every command.
+    pub global: Global,
+    /// How to speak.
+    pub output: Output,
+    /// The environment, as far as it is UTF-8.
+    pub env: Vec<(String, String)>,
+    /// Where the command was typed.
+    pub cwd: PathBuf,
+}
+
+impl Context {
+    /// Looks at options, environment and terminal.
+    pub fn of(global: Global) -> Result<Self, CliError> {
+        let env: Vec<_> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let cwd = std::env::current_dir().map_err(|error| {
+            CliError::input("the current folder cannot be used").because(error.to_string()).hint("change to a folder that exists")
+        })?;
+        let is_verbose = matches!(global.log_level, LogLevel::Info | LogLevel::Debug | LogLevel::Trace);
+        let is_terminal = Term::stderr().features().is_attended() && !console::is_dumb();
+        let live = is_terminal && !(global.json || global.quiet || global.no_progress || is_verbose);
+        let output = Output { json: global.json, quiet: global.quiet, live };
+        let context = Self { global, output, env, cwd };
+        output::set_color(context.global.color, context.var("NO_COLOR").is_some());
+        Ok(context)
+    }
+
+    /// The folder that the command speaks of.
+    pub fn place(&self) -> PathBuf {
+        self.global.repo.as_ref().map_or_else(|| self.cwd.clone(), |path| self.cwd.join(path))
+    }
+
+    /// An environment variable that is set and not empty.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The settings for a repository, or for none.
+    pub fn settings(
+        &self,
+        root: Option<&Path>,
+        flags: Vec<(&'static str, Value, &'static str)>,
+    ) -> Result<Settings, CliError> {
+        let places = Places {
+            user: settings::user_file(&self.env),
+            repo: root.map(|root| root.join("miyabi.toml")),
+            only: self.global.config.as_ref().map(|path| self.cwd.join(path)),
+            env: self.env.clone(),
+            flags,
+        };
+        Ok(settings::load(&places)?)
+    }
+
+    /// Whether somebody can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.output.json && !self.output.quiet && Term::stderr().features().is_attended() && std::io::IsTerminal::is_terminal(&std::io::stdin())
+    }
+
+    /// Asks before something is destroyed, unless `yes` was given.
+    pub fn confirm(&self, yes: bool, question: &str) -> Result<(), CliError> {
+        if yes {
+            return Ok(());
+        }
+        if !self.can_ask() {
+            return Err(CliError::input(format!("{question} — nobody can be asked here")).hint("give `--yes`"));
+        }
+        output::screen::write_above(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        match answer.trim() {
+            "y" | "Y" | "yes" | "はい" if read.is_ok() => Ok(()),
+            _ => Err(CliError::input("nothing was done: you did not say yes")),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Settings: files, environment and flags become one resolved value, and each value knows where it came from.
+//!
+//! `default-settings.toml` is the reference: it names every key, and the type of its value is the type of the key.
+
+mod layer;
+mod problem;
+mod show;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use miyabi_core::policy::Policy;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use layer::{Layer, env_name};
+pub use problem::SettingsError;
+pub use show::{Shown, page, shown};
+
+/// Every key with its default and what it means.
+pub const DEFAULTS: &str = include_str!("../default-settings.toml");
+
+/// The resolved settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Limits of a run.
+    pub run: RunSettings,
+    /// Who does the work.
+    pub agent: AgentSettings,
+    /// The numbers behind the decisions.
+    pub policy: Policy,
+    /// Isolated checkouts.
+    pub worktree: WorktreeSettings,
+    /// Tools that measure.
+    pub checks: CheckSettings,
+    /// Where each value came from, by key.
+    pub origins: BTreeMap<String, Origin>,
+    /// The values by key, in their plain form.
+    pub values: BTreeMap<String, Value>,
+}
+
+/// Limits of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// Tasks and reviews that may work at once.
+    pub max_parallel: u32,
+}
+
+/// Who does the work.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSettings {
+    /// The adapter, as typed with `--agent`.
+    pub default: String,
+    /// Who analyses and decomposes; empty: the deterministic readers.
+    pub planner: String,
+    /// Where Claude Code is; empty: on the PATH.
+    pub claude_program: String,
+    /// Names of further environment variables for agents.
+    pub env: Vec<String>,
+}
+
+/// Isolated checkouts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorktreeSettings {
+    /// Finished worktrees kept for reuse.
+    pub pool: u32,
+    /// Whether a reused one keeps ignored files.
+    pub keep_build_output: bool,
+}
+
+/// Tools that measure.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSettings {
+    /// The advisory database; empty: the tool's own.
+    pub advisory_db: String,
+    /// Whether coverage is measured.
+    pub coverage: bool,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The built-in default.
+    Default,
+    /// A file, with the line where it is known.
+    File(PathBuf, Option<usize>),
+    /// An environment variable.
+    Env(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
+            Self::File(path, None) => write!(f, "{}", path.display()),
+            Self::Env(name) => write!(f, "${name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Where settings are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The user's file; read if it is there.
+    pub user: Option<PathBuf>,
+    /// The repository's file; read if it is there.
+    pub repo: Option<PathBuf>,
+    /// The file given with `--config`: read instead of both, and it must be there.
+    pub only: Option<PathBuf>,
+    /// The environment.
+    pub env: Vec<(String, String)>,
+    /// Flags: key, value, and the flag's name.
+    pub flags: Vec<(&'static str, Value, &'static str)>,
+}
+
+/// Reads and resolves the settings. Errors: every problem of every place at once.
+pub fn load(places: &Places) -> Result<Settings, SettingsError> {
+    let mut layers = vec![Layer::defaults()];
+    let mut problems = Vec::new();
+    let files = match &places.only {
+        Some(path) => vec![(path, true)],
+        None => places.user.iter().chain(&places.repo).map(|path| (path, false)).collect(),
+    };
+    for (path, required) in files {
+        match Layer::file(path, required, &layers[0]) {
+            Ok(layer) => layers.extend(layer),
+            Err(found) => problems.extend(found),
+        }
+    }
+    match Layer::env(&places.env, &layers[0]) {
+        Ok(layer) => layers.push(layer),
+        Err(found) => problems.extend(found),
+    }
+    layers.push(Layer::flags(&places.flags));
+    if !problems.is_empty() {
+        return Err(SettingsError { problems });
+    }
+    resolve(layers)
+}
+
+/// The user's settings file.
+pub fn user_file(env: &[(String, String)]) -> Option<PathBuf> {
+    let get = |name: &str| env.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| Path::new(value));
+    let folder = get("XDG_CONFIG_HOME").map(Path::to_owned).or_else(|| get("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("miyabi").join("config.toml"))
+}
+
+fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
+    let mut values = BTreeMap::new();
+    let mut origins = BTreeMap::new();
+    for layer in layers {
+        for (key, (value, origin)) in layer.values {
+            values.insert(key.clone(), value);
+            origins.insert(key, origin);
+        }
+    }
+    let problems = problem::of_ranges(&values, &origins);
+    if !problems.is_empty() {
+        return Err(SettingsError { problems });
+    }
+    let mut sections: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
+    for (key, value) in &values {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        sections.entry(section).or_default().insert(name.to_owned(), value.clone());
+    }
+    let run: RunSettings = section(&mut sections, "run")?;
+    let policy = Policy { max_parallel: run.max_parallel, ..section(&mut sections, "policy")? };
+    Ok(Settings {
+        run,
+        agent: section(&mut sections, "agent")?,
+        policy,
+        worktree: section(&mut sections, "worktree")?,
+        checks: section(&mut sections, "checks")?,
+        origins,
+        values,
+    })
+}
+
+fn section<T: serde::de::DeserializeOwned>(
+    sections: &mut BTreeMap<&str, serde_json::Map<String, Value>>,
+    name: &str,
+) -> Result<T, SettingsError> {
+    let values = Value::Object(sections.remove(name).unwrap_or_default());
+    serde_json::from_value(values).map_err(|error| SettingsError::of(format!("section `[{name}]`: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

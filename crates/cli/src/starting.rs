@@ -1,0 +1,159 @@
+//! Starting runs: everything is looked at before anything is written.
+
+use std::path::Path;
+
+use miyabi_core::event::RunStarted;
+use miyabi_core::flow::Flow;
+use miyabi_core::ids::{IssueNumber, RunId};
+use miyabi_core::issue::Issue;
+use miyabi_core::ports::{Created, Forge, Ids, NewRun, RunFilter, RunRow};
+use miyabi_core::session::Adapter;
+use miyabi_core::worktree::RepoState;
+
+use crate::context::Context;
+use crate::driving::Entry;
+use crate::error::CliError;
+use crate::output::clean::clean_line;
+use crate::wiring::{Home, prepare_build_folder};
+use crate::{flow, programs};
+
+/// What new runs of this command begin with.
+pub struct Start {
+    /// What the repository is like.
+    pub state: RepoState,
+    /// The flow.
+    pub flow: Flow,
+    /// Who does the tasks.
+    pub adapter: Adapter,
+    /// Who analyses and decomposes; none: the deterministic readers.
+    pub planner: Option<Adapter>,
+}
+
+/// Looks at repository, flow and agents. Writes nothing.
+///
+/// `agent`: what was typed with `--agent`, relative to the current folder; otherwise the setting counts, relative to
+/// the main checkout.
+pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Result<Start, CliError> {
+    let state = home.worktrees.inspect().await?;
+    if !state.dirty.is_empty() {
+        return Err(dirty(&state));
+    }
+    let flow = flow::issue(&home.root)?;
+    let adapter = match agent {
+        Some(adapter) => at(adapter.clone(), &context.cwd),
+        None => at(parse(&home.settings.agent.default)?, &home.root),
+    };
+    let planner = &home.settings.agent.planner;
+    let planner = if planner.is_empty() { None } else { Some(at(parse(planner)?, &home.root)) };
+    for needed in std::iter::once(&adapter).chain(&planner) {
+        if let Some(missing) = home.agents.missing(needed).await {
+            return Err(missing.into());
+        }
+    }
+    Ok(Start { state, flow, adapter, planner })
+}
+
+/// The issue, open. Errors: `Input` when it is not there or closed.
+pub async fn open_issue(home: &Home, number: IssueNumber) -> Result<Issue, CliError> {
+    let Some(issue) = home.forge.issue(number).await? else {
+        return Err(CliError::input(format!("there is no issue #{number}"))
+            .hint("`miyabi issue list` shows the issues, `miyabi issue new --title …` files one"));
+    };
+    if !issue.open {
+        return Err(CliError::input(format!("issue #{number} is closed: {}", clean_line(&issue.title)))
+            .hint("file a new issue for what is still to be done"));
+    }
+    Ok(issue)
+}
+
+/// The run of this issue that has not ended.
+pub async fn live_run(home: &Home, issue: IssueNumber) -> Result<Option<RunRow>, CliError> {
+    let filter = RunFilter { live: true, issue: Some(issue), ..RunFilter::default() };
+    let runs = home.store.runs(&filter).await?;
+    Ok(runs.into_iter().find(|run| run.repo == home.repo))
+}
+
+/// Begins a run of an issue, or joins the one that lives.
+pub async fn begin(home: &Home, start: &Start, issue: Issue, actor: &str) -> Result<Entry, CliError> {
+    prepare_build_folder(&home.root)?;
+    let id = RunId::new(home.ids.new_id());
+    let number = issue.number;
+    let started = RunStarted {
+        number: 0,
+        repo: home.repo.clone(),
+        flow: start.flow.name.clone(),
+        issue,
+        base_branch: start.state.branch.clone(),
+        base_commit: start.state.head.clone(),
+        plan: start.flow.plan.clone(),
+        policy: home.settings.policy.clone(),
+        adapter: start.adapter.clone(),
+        planner: start.planner.clone(),
+        actor: actor.to_owned(),
+        trigger: "cli".to_owned(),
+    };
+    let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
+    Ok(match created {
+        Created::New(run) => Entry { id, number: run, issue: number, is_new: true },
+        Created::Joined(id, run) => Entry { id, number: run, issue: number, is_new: false },
+    })
+}
+
+/// Who types the command: git's name for them, or the account's.
+pub async fn actor(context: &Context, root: &Path) -> String {
+    let name = programs::ask("git", &["config", "user.name"], root).await.filter(|name| !name.is_empty());
+    let account = || context.var("USER").or(context.var("LOGNAME")).unwrap_or("somebody").to_owned();
+    clean_line(&name.unwrap_or_else(account))
+}
+
+/// The adapter with paths that hold wherever it is used from.
+pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
+    match adapter {
+        Adapter::Scripted(playbook) => Adapter::Scripted(folder.join(playbook)),
+        Adapter::Command(mut argv) => {
+            if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+                // Only a path; a bare name is looked for on the PATH.
+                if let Some(path) = folder.join(&*program).to_str() {
+                    *program = path.to_owned();
+                }
+            }
+            Adapter::Command(argv)
+        }
+        Adapter::Claude => Adapter::Claude,
+    }
+}
+
+fn parse(text: &str) -> Result<Adapter, CliError> {
+    text.parse().map_err(|error: String| CliError::input(error))
+}
+
+fn dirty(state: &RepoState) -> CliError {
+    let mut error = CliError::input(format!(
+        "the main checkout has uncommitted changes in {}",
+        if state.dirty.len() >= 20 { "20 files or more".to_owned() } else { crate::output::text::count(state.dirty.len(), "file") },
+    ));
+    for file in &state.dirty {
+        error = error.because(file.clone());
+    }
+    error.hint("commit or stash them first: runs start from the last commit and would not see them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_agents_hold_from_anywhere() {
+        let here = Path::new("/here");
+        let table = [
+            ("scripted:再生.yaml", "scripted:/here/再生.yaml"),
+            ("scripted:/abs/p.yaml", "scripted:/abs/p.yaml"),
+            ("command:./agent.sh --fast ./x", "command:/here/./agent.sh --fast ./x"),
+            ("command:agent --fast", "command:agent --fast"),
+            ("claude", "claude"),
+        ];
+        for (typed, expected) in table {
+            assert_eq!(at(typed.parse().expect("it is an agent"), here).to_string(), expected);
+        }
+    }
+}

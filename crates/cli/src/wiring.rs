@@ -1,0 +1,171 @@
+//! The one file that knows which adapter stands behind which port.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miyabi_agent::{AgentOptions, AgentPrograms};
+use miyabi_core::failure::Failure;
+use miyabi_core::ports::{Agents, Checks, Clock, LocalRecords, Store, Worktrees};
+use miyabi_engine::{BuiltIn, Engine, Observer, World};
+use miyabi_forge::LocalForge;
+use miyabi_git::{GitWorktrees, Options as GitOptions};
+use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
+use miyabi_store::SqliteStore;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::settings::Settings;
+use crate::surroundings::{FileJournal, SystemClock, Uuids};
+
+/// What a command will do to the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: where there is no database yet, an empty one in memory stands for it.
+    Read,
+    /// It writes: the database is made.
+    Write,
+}
+
+/// A repository with everything that works on it.
+pub struct Home {
+    /// The main checkout.
+    pub root: PathBuf,
+    /// Its name on the local forge.
+    pub repo: String,
+    /// The settings for it.
+    pub settings: Settings,
+    /// The log.
+    pub store: Arc<dyn Store>,
+    /// Issues and changes.
+    pub forge: Arc<LocalForge>,
+    /// Checkouts and merges.
+    pub worktrees: Arc<dyn Worktrees>,
+    /// Coding programs.
+    pub agents: Arc<dyn Agents>,
+    /// Tools that measure.
+    pub checks: Arc<dyn Checks>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names.
+    pub ids: Uuids,
+}
+
+impl Home {
+    /// Opens the repository that the command speaks of.
+    pub fn open(
+        context: &Context,
+        access: Access,
+        flags: Vec<(&'static str, Value, &'static str)>,
+    ) -> Result<Self, CliError> {
+        let found = GitWorktrees::open(context.place(), GitOptions::default()).map_err(Failure::from)?;
+        let root = root_of(&found);
+        let settings = context.settings(Some(&root), flags)?;
+        let options = GitOptions {
+            pool_size: settings.worktree.pool as usize,
+            keep_build_output: settings.worktree.keep_build_output,
+            ..GitOptions::default()
+        };
+        let worktrees: Arc<dyn Worktrees> = match access {
+            Access::Read => Arc::new(found),
+            Access::Write => Arc::new(GitWorktrees::open(&root, options).map_err(Failure::from)?),
+        };
+        let store = Arc::new(store(&root, access)?);
+        let records: Arc<dyn LocalRecords> = Arc::clone(&store) as _;
+        Ok(Self {
+            repo: format!("local/{}", root.file_name().unwrap_or_default().to_string_lossy()),
+            forge: Arc::new(LocalForge::new(records, Arc::clone(&worktrees))),
+            agents: Arc::new(agents(&root, &settings)),
+            checks: Arc::new(ToolChecks::new(check_options(&root, &settings))),
+            store,
+            worktrees,
+            settings,
+            clock: Arc::new(SystemClock),
+            ids: Uuids,
+            root,
+        })
+    }
+
+    /// Where transcripts and locks of runs are.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.root.join(".miyabi").join("runs")
+    }
+
+    /// An engine, and who looks on.
+    pub fn engine(&self, observer: Option<Arc<dyn Observer>>) -> Engine {
+        let world = World {
+            forge: Arc::clone(&self.forge) as _,
+            worktrees: Arc::clone(&self.worktrees),
+            agents: Arc::clone(&self.agents),
+            checks: Arc::clone(&self.checks),
+            journal: Arc::new(FileJournal::new(self.root.join(".ai").join("logs"))),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::new(self.ids),
+            transcripts: self.runs_folder(),
+        };
+        let runner = Arc::new(BuiltIn::new(world.clone()));
+        let mut engine = Engine::new(Arc::clone(&self.store), &world, runner);
+        if let Some(observer) = observer {
+            engine.observe(observer);
+        }
+        engine
+    }
+}
+
+/// The main checkout of the repository that the command speaks of, if there is one.
+pub fn find_root(context: &Context) -> Result<PathBuf, CliError> {
+    let found = GitWorktrees::open(context.place(), GitOptions::default()).map_err(Failure::from)?;
+    Ok(root_of(&found))
+}
+
+/// Where the database of a repository is.
+pub fn database(root: &Path) -> PathBuf {
+    root.join(".miyabi").join("miyabi.db")
+}
+
+fn root_of(worktrees: &GitWorktrees) -> PathBuf {
+    let folder = worktrees.folder();
+    folder.parent().unwrap_or(folder).to_owned()
+}
+
+fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
+    let path = database(root);
+    let opened = match access {
+        Access::Read if !path.exists() => SqliteStore::in_memory(),
+        Access::Read | Access::Write => SqliteStore::open(&path),
+    };
+    Ok(opened.map_err(Failure::from)?)
+}
+
+fn agents(root: &Path, settings: &Settings) -> AgentPrograms {
+    let mut options = AgentOptions::new(root, std::env::vars_os());
+    options.pass.clone_from(&settings.agent.env);
+    if !settings.agent.claude_program.is_empty() {
+        options.claude.program = PathBuf::from(&settings.agent.claude_program);
+    }
+    AgentPrograms::new(options)
+}
+
+fn check_options(root: &Path, settings: &Settings) -> CheckOptions {
+    let folder = root.join(".miyabi").join("build");
+    let vars: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let mut options = CheckOptions::new(BuildDir::Beside(folder), vars);
+    options.coverage = settings.checks.coverage;
+    if !settings.checks.advisory_db.is_empty() {
+        options.advisory_db = Some(root.join(&settings.checks.advisory_db));
+    }
+    options
+}
+
+/// Makes the folder for build output, which git never sees.
+pub fn prepare_build_folder(root: &Path) -> Result<(), CliError> {
+    let folder = root.join(".miyabi").join("build");
+    let ignore = folder.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&ignore, "*\n"));
+    written.map_err(|error| CliError::file("prepare the build folder", &folder, &error))
+}
