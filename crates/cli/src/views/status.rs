@@ -153,7 +153,18 @@ mod tests {
             recent: vec![row(0, State::Ended, Status::Succeeded)],
         };
         let now = "2026-11-21T12:00:05Z".parse().expect("a time");
-        insta::assert_snapshot!(render(&view, now), @r"");
+        insta::assert_snapshot!(render(&view, now), @r#"
+        run  issue  state          stage   since      title
+        3    #503   waits for you  review  5.0 s ago  認証 red
+        2    #502   interrupted    review  5.0 s ago  認証 red
+        1    #501   running        review  5.0 s ago  認証 red
+        run 3 asks you: `miyabi escalation show 3-1`
+        run 2 was interrupted: `miyabi resume 2` goes on
+
+        ended:
+        run  issue  state      stage  since      title
+        0    #500   succeeded         5.0 s ago  認証 red
+        "#);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         let names = if names.is_empty() { "none left".to_owned() } else { names.join(", ") };
         lines.push(format!("  worktrees  {names}"));
     }
+    lines.push(format!("  report     miyabi report {number}"));
     for state in run.steps().iter().filter(|state| state.phase == Phase::Ended(Status::Failed)) {
         failed(run, state, worktrees, &mut lines);
     }
@@ -44,7 +45,6 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         lines.push(String::new());
         asked(question, &mut lines);
     }
-    lines.push(format!("  report     miyabi report {number}"));
     lines.join("\n") + "\n"
 }
 
