@@ -42,7 +42,8 @@ pub async fn find_run(home: &Home, typed: &str) -> Result<RunRow, CliError> {
         1 => Ok(found.remove(0)),
         0 => Err(CliError::input(format!("there is no run `{typed}`"))
             .hint("`miyabi status` lists the runs by number; an id may be cut after four characters")),
-        n => Err(CliError::input(format!("`{typed}` is the beginning of {n} run ids")).hint("type more of it, or the number")),
+        n => Err(CliError::input(format!("`{typed}` is the beginning of {n} run ids"))
+            .hint("type more of it, or the number")),
     }
 }
 

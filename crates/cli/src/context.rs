@@ -26,10 +26,13 @@ pub struct Context {
 impl Context {
     /// Looks at options, environment and terminal.
     pub fn of(global: Global) -> Result<Self, CliError> {
-        let env: Vec<_> =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let env: Vec<_> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let cwd = std::env::current_dir().map_err(|error| {
-            CliError::input("the current folder cannot be used").because(error.to_string()).hint("change to a folder that exists")
+            CliError::input("the current folder cannot be used")
+                .because(error.to_string())
+                .hint("change to a folder that exists")
         })?;
         let is_verbose = matches!(global.log_level, LogLevel::Info | LogLevel::Debug | LogLevel::Trace);
         let is_terminal = Term::stderr().features().is_attended() && !console::is_dumb();
@@ -68,7 +71,10 @@ impl Context {
 
     /// Whether somebody can be asked.
     pub fn can_ask(&self) -> bool {
-        !self.output.json && !self.output.quiet && Term::stderr().features().is_attended() && std::io::IsTerminal::is_terminal(&std::io::stdin())
+        !self.output.json
+            && !self.output.quiet
+            && Term::stderr().features().is_attended()
+            && std::io::IsTerminal::is_terminal(&std::io::stdin())
     }
 
     /// Asks before something is destroyed, unless `yes` was given.
@@ -77,7 +83,9 @@ impl Context {
             return Ok(());
         }
         if !self.can_ask() {
-            return Err(CliError::input(format!("{question} — nobody can be asked here")).hint("give `--yes`"));
+            return Err(
+                CliError::input(format!("{question} — nobody can be asked here")).hint("give `--yes`")
+            );
         }
         output::screen::write_above(&format!("{question} [y/N] "));
         let mut answer = String::new();

@@ -136,7 +136,10 @@ async fn tell(context: &Context, home: &Home, entry: &Entry, left: Left) -> Resu
         }
         Left::Broken(error) => {
             context.output.error(&error);
-            context.output.note(&format!("the log of run {} is whole: `miyabi resume {}` goes on", entry.number, entry.number));
+            context.output.note(&format!(
+                "the log of run {} is whole: `miyabi resume {}` goes on",
+                entry.number, entry.number
+            ));
             Ok(error.exit())
         }
         Left::Rest(run, rest) => {

@@ -120,7 +120,9 @@ impl From<Failure> for CliError {
         let mut error = Self::new(exit_of(failure.class), failure.message);
         error.hints.extend(failure.hint);
         if failure.class == FailureClass::Internal {
-            error.hints.push("this is a bug of miyabi; please report it with the output of `miyabi doctor`".to_owned());
+            error.hints.push(
+                "this is a bug of miyabi; please report it with the output of `miyabi doctor`".to_owned(),
+            );
         }
         error
     }

@@ -24,8 +24,11 @@ pub const INPUT: Exit = Exit {
     meaning: "What was given cannot be used: not a repository, an unknown issue, a setting that does not exist. Nothing was started.",
 };
 /// The command line cannot be read.
-pub const USAGE: Exit =
-    Exit { code: 2, name: "usage", meaning: "The command line cannot be read: an unknown option, a missing argument." };
+pub const USAGE: Exit = Exit {
+    code: 2,
+    name: "usage",
+    meaning: "The command line cannot be read: an unknown option, a missing argument.",
+};
 /// Whoever read our output went away.
 pub const BROKEN_PIPE: Exit = Exit {
     code: 3,
@@ -51,8 +54,11 @@ pub const UNAVAILABLE: Exit = Exit {
     meaning: "A program, a service or the disk that is needed is not there. Try again when it is.",
 };
 /// Our bug.
-pub const BUG: Exit =
-    Exit { code: 70, name: "our bug", meaning: "miyabi itself is wrong. The log of the run is whole; please report it." };
+pub const BUG: Exit = Exit {
+    code: 70,
+    name: "our bug",
+    meaning: "miyabi itself is wrong. The log of the run is whole; please report it.",
+};
 /// Ctrl-C.
 pub const INTERRUPTED: Exit = Exit {
     code: 130,

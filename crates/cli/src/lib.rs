@@ -69,8 +69,9 @@ fn end(output: Output, result: Result<Exit, CliError>) -> ExitCode {
 
 fn with_runtime(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| CliError::new(exit::UNAVAILABLE, "start the threads of miyabi").because(error.to_string()))?;
+    let runtime = runtime.map_err(|error| {
+        CliError::new(exit::UNAVAILABLE, "start the threads of miyabi").because(error.to_string())
+    })?;
     let result = runtime.block_on(work);
     // What still waits in the background, such as a read of the terminal, does not keep the program.
     runtime.shutdown_background();

@@ -57,7 +57,6 @@ fn path(folder: &Path, run: &RunId) -> PathBuf {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

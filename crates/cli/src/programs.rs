@@ -25,7 +25,8 @@ pub async fn ask<S: AsRef<OsStr>>(program: &str, args: &[S], folder: &Path) -> O
 pub async fn run(program: &str, args: &[&str], folder: &Path) -> Result<String, CliError> {
     let line = format!("`{program} {}`", args.join(" "));
     let output = call(program, args, folder).await;
-    let output = output.map_err(|why| CliError::new(exit::UNAVAILABLE, format!("run {line}")).because(why))?;
+    let output =
+        output.map_err(|why| CliError::new(exit::UNAVAILABLE, format!("run {line}")).because(why))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

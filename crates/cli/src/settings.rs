@@ -149,8 +149,12 @@ pub fn load(places: &Places) -> Result<Settings, SettingsError> {
 
 /// The user's settings file.
 pub fn user_file(env: &[(String, String)]) -> Option<PathBuf> {
-    let get = |name: &str| env.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| Path::new(value));
-    let folder = get("XDG_CONFIG_HOME").map(Path::to_owned).or_else(|| get("HOME").map(|home| home.join(".config")))?;
+    let get = |name: &str| {
+        env.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| Path::new(value))
+    };
+    let folder = get("XDG_CONFIG_HOME")
+        .map(Path::to_owned)
+        .or_else(|| get("HOME").map(|home| home.join(".config")))?;
     Some(folder.join("miyabi").join("config.toml"))
 }
 

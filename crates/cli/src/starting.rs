@@ -130,7 +130,11 @@ fn parse(text: &str) -> Result<Adapter, CliError> {
 fn dirty(state: &RepoState) -> CliError {
     let mut error = CliError::input(format!(
         "the main checkout has uncommitted changes in {}",
-        if state.dirty.len() >= 20 { "20 files or more".to_owned() } else { crate::output::text::count(state.dirty.len(), "file") },
+        if state.dirty.len() >= 20 {
+            "20 files or more".to_owned()
+        } else {
+            crate::output::text::count(state.dirty.len(), "file")
+        },
     ));
     for file in &state.dirty {
         error = error.because(file.clone());

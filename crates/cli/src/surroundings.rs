@@ -112,7 +112,6 @@ fn append_once(path: &Path, marker: &str, entry: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -125,10 +124,7 @@ mod tests {
             journal.record(at, key, entry).await.unwrap();
         }
         let text = fs::read_to_string(folder.path().join("deep/logs/2026-11-21.md")).unwrap();
-        assert_eq!(
-            text,
-            "## one\n- 認証 `$(x)`\n\n<!-- miyabi:a -->\n\n## two\n\n<!-- miyabi:b -->\n\n"
-        );
+        assert_eq!(text, "## one\n- 認証 `$(x)`\n\n<!-- miyabi:a -->\n\n## two\n\n<!-- miyabi:b -->\n\n");
     }
 
     #[tokio::test]
@@ -151,7 +147,8 @@ mod tests {
     async fn a_folder_that_cannot_be_made_is_a_failure_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("logs"), "a file").unwrap();
-        let failure = FileJournal::new(folder.path().join("logs")).record(Timestamp::UNIX_EPOCH, "k", "e").await;
+        let failure =
+            FileJournal::new(folder.path().join("logs")).record(Timestamp::UNIX_EPOCH, "k", "e").await;
         let failure = failure.unwrap_err();
         assert_eq!(failure.class, FailureClass::Permanent);
         assert!(failure.hint.is_some());

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ impl Home {
             Access::Read => Arc::new(found),
             Access::Write => Arc::new(GitWorktrees::open(&root, options).map_err(Failure::from)?),
         };
+        if access == Access::Write {
+            hide(&root)?;
+        }
         let store = Arc::new(store(&root, access)?);
         let records: Arc<dyn LocalRecords> = Arc::clone(&store) as _;
         Ok(Self {
@@ -157,6 +161,20 @@ fn check_options(root: &Path, settings: &Settings) -> CheckOptions {
         options.advisory_db = Some(root.join(&settings.checks.advisory_db));
     }
     options
+}
+
+/// Has git ignore what miyabi keeps in `.miyabi/`, even before the first worktree is made. What people keep there,
+/// such as flows and prompts, stays visible.
+fn hide(root: &Path) -> Result<(), CliError> {
+    let path = root.join(".miyabi").join(".gitignore");
+    let made = fs::create_dir_all(root.join(".miyabi")).and_then(|()| {
+        let mut file = match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+            file => file?,
+        };
+        file.write_all(b"# Made by miyabi: what it keeps here is its own.\n/.gitignore\n/miyabi.db*\n/runs/\n/build/\n/pool/\n/*.lock\n")
+    });
+    made.map_err(|error| CliError::file("prepare", &path, &error))
 }
 
 /// Makes the folder for build output, which git never sees.

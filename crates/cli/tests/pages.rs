@@ -10,7 +10,10 @@ fn check(name: &str, page: &str) {
         fs::write(&path, page).expect("the page can be written");
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == page, "docs/{name} is stale; refresh it: MIYABI_UPDATE=1 cargo test -p miyabi --test pages");
+    assert!(
+        there == page,
+        "docs/{name} is stale; refresh it: MIYABI_UPDATE=1 cargo test -p miyabi --test pages"
+    );
 }
 
 #[test]

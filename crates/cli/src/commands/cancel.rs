@@ -38,7 +38,9 @@ pub async fn cancel(args: CancelArgs, context: &Context) -> Result<Exit, CliErro
         home.engine(None).tell(&row.id, &[EventBody::CancelRequested { by }]).await?;
     }
     if lock::is_driven(&home.runs_folder(), &row.id) {
-        context.output.note(&format!("run {} was told to end; the process that drives it stops its work", row.number));
+        context
+            .output
+            .note(&format!("run {} was told to end; the process that drives it stops its work", row.number));
         return Ok(exit::DONE);
     }
     let interrupt = Interrupt::listen(context.output);

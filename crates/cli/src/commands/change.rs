@@ -82,25 +82,38 @@ async fn merge(context: &Context, home: &Home, change: &Change) -> Result<Exit, 
             context.output.note(&format!("nothing to do: change #{number} is merged already"));
             return Ok(exit::DONE);
         }
-        ChangeState::Closed => return Err(CliError::input(format!("change #{number} was closed without merging"))),
+        ChangeState::Closed => {
+            return Err(CliError::input(format!("change #{number} was closed without merging")));
+        }
     }
     if let Some(row) = live_run(home, change.issue).await? {
         let run = super::read(home, &row).await?;
         let asks = home.store.open_escalations().await?.into_iter().find(|question| {
             question.run == row.id
-                && run.step(&question.escalation.step).is_some_and(|state| state.step.work == Work::Uses(Uses::Change))
+                && run
+                    .step(&question.escalation.step)
+                    .is_some_and(|state| state.step.work == Work::Uses(Uses::Change))
         });
         return match asks {
-            Some(question) => escalation::answer(context, home, &question, "approve_anyway", String::new(), false).await,
+            Some(question) => {
+                escalation::answer(context, home, &question, "approve_anyway", String::new(), false).await
+            }
             None => Err(CliError::input(format!("run {} still works on change #{number}", row.number))
                 .hint(format!("`miyabi status` shows where it is, `miyabi cancel {}` ends it", row.number))),
         };
     }
     let id = IntentId::new(format!("cli/change-{number}/merge"));
-    let write = Write::MergeChange { change: number, commit: change.head_commit.clone(), title: change.title.clone() };
+    let write = Write::MergeChange {
+        change: number,
+        commit: change.head_commit.clone(),
+        title: change.title.clone(),
+    };
     let receipt = home.forge.perform(&id, &write, home.clock.now()).await?;
     context.output.show(&receipt, || {
-        let commit = receipt.merge_commit.as_ref().map_or_else(String::new, |commit| format!(" as {}", text::short_id(commit.as_str())));
+        let commit = receipt
+            .merge_commit
+            .as_ref()
+            .map_or_else(String::new, |commit| format!(" as {}", text::short_id(commit.as_str())));
         format!("merged change #{number} into {}{commit}", clean_line(&change.base))
     })?;
     Ok(exit::DONE)
@@ -108,7 +121,8 @@ async fn merge(context: &Context, home: &Home, change: &Change) -> Result<Exit, 
 
 async fn find(home: &Home, number: ChangeNumber) -> Result<Change, CliError> {
     home.forge.change(number).await?.ok_or_else(|| {
-        CliError::input(format!("there is no change #{number}")).hint("`miyabi change list` shows the changes")
+        CliError::input(format!("there is no change #{number}"))
+            .hint("`miyabi change list` shows the changes")
     })
 }
 
@@ -121,15 +135,18 @@ fn state(change: &Change) -> &'static str {
 }
 
 fn list(changes: &[Change]) -> String {
-    text::table(["change", "issue", "state", "branch", "title"], changes.iter().map(|change| {
-        [
-            format!("#{}", change.number),
-            format!("#{}", change.issue),
-            state(change).to_owned(),
-            change.head.clone(),
-            short(&change.title, 80),
-        ]
-    }))
+    text::table(
+        ["change", "issue", "state", "branch", "title"],
+        changes.iter().map(|change| {
+            [
+                format!("#{}", change.number),
+                format!("#{}", change.issue),
+                state(change).to_owned(),
+                change.head.clone(),
+                short(&change.title, 80),
+            ]
+        }),
+    )
 }
 
 fn show(change: &Change) -> String {

@@ -75,7 +75,8 @@ impl Stage {
     fn set(context: &Context, args: &DemoArgs) -> Result<Self, CliError> {
         let Some(dir) = &args.dir else {
             let temporary = tempfile::Builder::new().prefix("miyabi-demo-").tempdir();
-            let temporary = temporary.map_err(|error| CliError::file("make a folder in", &std::env::temp_dir(), &error))?;
+            let temporary = temporary
+                .map_err(|error| CliError::file("make a folder in", &std::env::temp_dir(), &error))?;
             let folder = temporary.path().join("pinboard");
             fs::create_dir(&folder).map_err(|error| CliError::file("make the folder", &folder, &error))?;
             return Ok(Self { folder, temporary: Some(temporary), made: false });
@@ -83,7 +84,8 @@ impl Stage {
         let folder = context.cwd.join(dir);
         let made = !folder.exists();
         fs::create_dir_all(&folder).map_err(|error| CliError::file("make the folder", &folder, &error))?;
-        let mut entries = fs::read_dir(&folder).map_err(|error| CliError::file("read the folder", &folder, &error))?;
+        let mut entries =
+            fs::read_dir(&folder).map_err(|error| CliError::file("read the folder", &folder, &error))?;
         if entries.next().is_some() {
             return Err(CliError::input(format!("the folder `{}` is not empty", folder.display()))
                 .hint("name a folder that is empty or not there"));
@@ -113,8 +115,9 @@ async fn play(context: &Context, folder: &Path, interrupt: &Interrupt) -> Result
     context.global.config = Some(folder.join("miyabi.toml"));
     let context = &context;
     let home = Home::open(context, Access::Write, Vec::new())?;
-    let playbook = home.root.join(".miyabi").join("demo-playbook.yaml");
-    fs::write(&playbook, PLAYBOOK).map_err(|error| CliError::file("write", &playbook, &error))?;
+    let playbook = home.runs_folder().join("demo-playbook.yaml");
+    let written = fs::create_dir_all(home.runs_folder()).and_then(|()| fs::write(&playbook, PLAYBOOK));
+    written.map_err(|error| CliError::file("write", &playbook, &error))?;
     let (title, body) = ISSUE.split_once('\n').unwrap_or((ISSUE, ""));
     let new = NewIssue {
         number: Some(NUMBER),
@@ -125,7 +128,11 @@ async fn play(context: &Context, folder: &Path, interrupt: &Interrupt) -> Result
     };
     let actor = actor(context, &home.root).await;
     let issue = issue::file(context, &home, new, &actor).await?;
-    context.output.note(&format!("a small crate and issue #{NUMBER} \"{}\" in {}", issue.title, home.root.display()));
+    context.output.note(&format!(
+        "a small crate and issue #{NUMBER} \"{}\" in {}",
+        issue.title,
+        home.root.display()
+    ));
     let start = look(context, &home, Some(&Adapter::Scripted(playbook))).await?;
     let exit = run::carry(context, &home, Some(&start), vec![issue], Vec::new(), &actor, interrupt).await?;
     if exit == exit::DONE && !context.output.json {
@@ -160,7 +167,9 @@ async fn prepare(folder: &Path) -> Result<(), CliError> {
 }
 
 async fn git(folder: &Path, arguments: &[&str]) -> Result<String, CliError> {
-    programs::run("git", arguments, folder).await.map_err(|error| error.hint("the demo needs git 2.38 or newer"))
+    programs::run("git", arguments, folder)
+        .await
+        .map_err(|error| error.hint("the demo needs git 2.38 or newer"))
 }
 
 fn look_around(folder: &Path) -> String {

@@ -139,7 +139,10 @@ pub async fn doctor(_args: DoctorArgs, context: &Context) -> Result<Exit, CliErr
             what: "repository".to_owned(),
             found: false,
             required: false,
-            detail: short(error.render().lines().next().unwrap_or_default().trim_start_matches("error: "), 200),
+            detail: short(
+                error.render().lines().next().unwrap_or_default().trim_start_matches("error: "),
+                200,
+            ),
             means: "commands that work on a repository cannot be used here".to_owned(),
             get: Some("change into a git repository, or give `--repo PATH`".to_owned()),
         }),
@@ -150,7 +153,9 @@ pub async fn doctor(_args: DoctorArgs, context: &Context) -> Result<Exit, CliErr
         required: false,
         detail: "none in this version".to_owned(),
         means: "agents run as you: they can read and change whatever you can".to_owned(),
-        get: Some("use a machine or container of its own for work that you would not run yourself".to_owned()),
+        get: Some(
+            "use a machine or container of its own for work that you would not run yourself".to_owned(),
+        ),
     });
     context.output.show(&findings, || render(&findings))?;
     let broken = findings.iter().any(|finding| finding.required && !finding.found);
@@ -161,7 +166,15 @@ async fn repository(home: &Home, findings: &mut Vec<Finding>) {
     let state = home.worktrees.inspect().await;
     let (found, detail) = match &state {
         Ok(state) if state.dirty.is_empty() => (true, format!("{} on {}", folder(&home.root), state.branch)),
-        Ok(state) => (true, format!("{} on {}, uncommitted changes in {}", folder(&home.root), state.branch, state.dirty.join(", "))),
+        Ok(state) => (
+            true,
+            format!(
+                "{} on {}, uncommitted changes in {}",
+                folder(&home.root),
+                state.branch,
+                state.dirty.join(", ")
+            ),
+        ),
         Err(failure) => (false, failure.message.clone()),
     };
     let clean = matches!(&state, Ok(state) if state.dirty.is_empty());
@@ -171,7 +184,8 @@ async fn repository(home: &Home, findings: &mut Vec<Finding>) {
         required: false,
         detail: short(&detail, 200),
         means: if clean { "runs can start" } else { "runs cannot start" }.to_owned(),
-        get: (!clean).then(|| "commit or stash what is changed; a repository needs at least one commit".to_owned()),
+        get: (!clean)
+            .then(|| "commit or stash what is changed; a repository needs at least one commit".to_owned()),
     });
     let agent = &home.settings.agent.default;
     let adapter = agent.parse::<Adapter>().map(|adapter| crate::starting::at(adapter, &home.root));
@@ -184,7 +198,12 @@ async fn repository(home: &Home, findings: &mut Vec<Finding>) {
         found: missing.is_none(),
         required: false,
         detail: missing.as_ref().map_or_else(String::new, |failure| short(&failure.message, 200)),
-        means: if missing.is_none() { "does the tasks" } else { "tasks need another agent: `--agent command:…` or `--agent scripted:…`" }.to_owned(),
+        means: if missing.is_none() {
+            "does the tasks"
+        } else {
+            "tasks need another agent: `--agent command:…` or `--agent scripted:…`"
+        }
+        .to_owned(),
         get: missing.map(|failure| failure.hint.unwrap_or_else(|| "set `agent.default`".to_owned())),
     });
 }
@@ -196,8 +215,18 @@ fn folder(path: &Path) -> String {
 fn render(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
-        let sign = if finding.found { "✓" } else if finding.required { "✗" } else { "–" };
-        let detail = if finding.detail.is_empty() { String::new() } else { format!(" ({})", short(&finding.detail, 120)) };
+        let sign = if finding.found {
+            "✓"
+        } else if finding.required {
+            "✗"
+        } else {
+            "–"
+        };
+        let detail = if finding.detail.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", short(&finding.detail, 120))
+        };
         out.push_str(&format!("{sign} {}{detail}: {}\n", finding.what, finding.means));
         if let Some(get) = &finding.get {
             out.push_str(&format!("    {}\n", short(get, 200)));

@@ -43,8 +43,8 @@ pub enum What {
 pub struct AnswerArgs {
     /// Its id, such as `3-1`
     pub id: String,
-    /// The answer
-    #[arg(long, value_parser = ["approve_anyway", "manual_fix", "reject"])]
+    /// The answer: `approve_anyway`, `manual_fix` or `reject`, whichever the question takes
+    #[arg(long)]
     pub action: String,
     /// What you want to add
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -106,7 +106,8 @@ pub async fn answer(
     let fact = EventBody::EscalationAnswered { escalation: row.id.clone(), answer };
     home.engine(None).tell(&row.run, &[fact]).await.map_err(|error| match error {
         miyabi_engine::EngineError::Log(_) => {
-            CliError::input(format!("question {} is not open any more", row.id)).hint("`miyabi escalation list` shows the open ones")
+            CliError::input(format!("question {} is not open any more", row.id))
+                .hint("`miyabi escalation list` shows the open ones")
         }
         other => other.into(),
     })?;
@@ -127,24 +128,30 @@ pub async fn answer(
 async fn run_of(home: &Home, row: &EscalationRow) -> Result<RunRow, CliError> {
     let filter = RunFilter { number: Some(row.number), ..RunFilter::default() };
     let runs = home.store.runs(&filter).await?;
-    runs.into_iter().find(|run| run.id == row.run).ok_or_else(|| CliError::input(format!("run {} is gone", row.number)))
+    runs.into_iter()
+        .find(|run| run.id == row.run)
+        .ok_or_else(|| CliError::input(format!("run {} is gone", row.number)))
 }
 
 async fn find(home: &Home, id: &str) -> Result<EscalationRow, CliError> {
     let rows = home.store.open_escalations().await?;
     rows.into_iter().find(|row| row.id.as_str() == id).ok_or_else(|| {
-        CliError::input(format!("there is no open question `{id}`")).hint("`miyabi escalation list` shows the open ones")
+        CliError::input(format!("there is no open question `{id}`"))
+            .hint("`miyabi escalation list` shows the open ones")
     })
 }
 
 fn list(rows: &[EscalationRow]) -> String {
-    text::table(["question", "run", "step", "deadline (UTC)", "reason"], rows.iter().map(|row| {
-        [
-            row.id.to_string(),
-            row.number.to_string(),
-            row.escalation.step.to_string(),
-            text::date_time(row.escalation.deadline),
-            short(&row.escalation.reason, 100),
-        ]
-    }))
+    text::table(
+        ["question", "run", "step", "deadline (UTC)", "reason"],
+        rows.iter().map(|row| {
+            [
+                row.id.to_string(),
+                row.number.to_string(),
+                row.escalation.step.to_string(),
+                text::date_time(row.escalation.deadline),
+                short(&row.escalation.reason, 100),
+            ]
+        }),
+    )
 }

@@ -14,8 +14,8 @@ use crate::wiring::{Access, Home, database, find_root, prepare_build_folder};
 
 /// Prepare this repository
 ///
-/// Writes a commented `miyabi.toml` if there is none, and makes the database. Everything else of miyabi's is kept out
-/// of git's sight through `.git/info/exclude`. May be repeated.
+/// Writes a commented `miyabi.toml` if there is none, and makes the database. Everything else of miyabi's is hidden
+/// from git. May be repeated.
 #[derive(Debug, Args)]
 pub struct InitArgs {}
 
@@ -30,18 +30,26 @@ pub async fn init(_args: InitArgs, context: &Context) -> Result<Exit, CliError> 
                 .map_err(|error| CliError::file("write", &path, &error))?;
             done.push("wrote miyabi.toml with every setting commented out: commit it".to_owned());
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => done.push("miyabi.toml is there and stays as it is".to_owned()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            done.push("miyabi.toml is there and stays as it is".to_owned())
+        }
         Err(error) => return Err(CliError::file("write", &path, &error)),
     }
     let is_new = !database(&root).exists();
     let home = Home::open(context, Access::Write, Vec::new())?;
     prepare_build_folder(&root)?;
     home.worktrees.inspect().await?;
-    done.push(if is_new { "made the database .miyabi/miyabi.db".to_owned() } else { "the database .miyabi/miyabi.db is there".to_owned() });
-    done.push("what miyabi keeps beside your files is excluded from git in .git/info/exclude".to_owned());
+    done.push(if is_new {
+        "made the database .miyabi/miyabi.db".to_owned()
+    } else {
+        "the database .miyabi/miyabi.db is there".to_owned()
+    });
+    done.push("what miyabi keeps beside your files is hidden from git".to_owned());
     let document = json!({ "root": root, "done": done });
     context.output.show(&document, || done.join("\n"))?;
-    context.output.note("next: `miyabi doctor` says what is missing, `miyabi issue new --title …` files an issue");
+    context
+        .output
+        .note("next: `miyabi doctor` says what is missing, `miyabi issue new --title …` files an issue");
     Ok(exit::DONE)
 }
 

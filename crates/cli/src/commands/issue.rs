@@ -85,7 +85,13 @@ pub async fn issue(args: IssueArgs, context: &Context) -> Result<Exit, CliError>
             };
             let home = Home::open(context, Access::Write, Vec::new())?;
             let actor = actor(context, &home.root).await;
-            let new = NewIssue { number: args.number, title: args.title, body, labels: args.labels, author: String::new() };
+            let new = NewIssue {
+                number: args.number,
+                title: args.title,
+                body,
+                labels: args.labels,
+                author: String::new(),
+            };
             let issue = file(context, &home, new, &actor).await?;
             context.output.show(&issue, || issue.number.to_string())?;
             context.output.note(&format!("filed: `miyabi run issue {}` starts it", issue.number));
@@ -198,16 +204,23 @@ fn read_text(context: &Context, path: &Path) -> Result<String, CliError> {
 }
 
 fn list(issues: &[Issue]) -> String {
-    text::table(["issue", "state", "title", "labels"], issues.iter().map(|issue| {
-        let state = if issue.open { "open" } else { "closed" };
-        [format!("#{}", issue.number), state.to_owned(), short(&issue.title, 80), issue.labels.join(" ")]
-    }))
+    text::table(
+        ["issue", "state", "title", "labels"],
+        issues.iter().map(|issue| {
+            let state = if issue.open { "open" } else { "closed" };
+            [format!("#{}", issue.number), state.to_owned(), short(&issue.title, 80), issue.labels.join(" ")]
+        }),
+    )
 }
 
 fn show(issue: &Issue, comments: &[Comment]) -> String {
     let state = if issue.open { "open" } else { "closed" };
     let mut out = format!("#{} {} ({state})\n", issue.number, clean_line(&issue.title));
-    out.push_str(&format!("filed by {} at {} UTC\n", clean_line(&issue.author), text::date_time(issue.created_at)));
+    out.push_str(&format!(
+        "filed by {} at {} UTC\n",
+        clean_line(&issue.author),
+        text::date_time(issue.created_at)
+    ));
     if !issue.labels.is_empty() {
         out.push_str(&format!("labels: {}\n", clean_line(&issue.labels.join(" "))));
     }
@@ -235,7 +248,10 @@ mod tests {
 
     #[test]
     fn issue_files_are_read() {
-        assert_eq!(parsed("# 認証を追加\n\n- [ ] `$(x)`\n"), Ok((None, "認証を追加".into(), "- [ ] `$(x)`\n".into(), vec![])));
+        assert_eq!(
+            parsed("# 認証を追加\n\n- [ ] `$(x)`\n"),
+            Ok((None, "認証を追加".into(), "- [ ] `$(x)`\n".into(), vec![]))
+        );
         assert_eq!(parsed("Title only"), Ok((None, "Title only".into(), String::new(), vec![])));
         assert_eq!(
             parsed("\u{feff}---\r\nnumber: 42\r\nlabels: [bug, \"優先\"]\r\n---\r\n\r\n## T\r\nb"),

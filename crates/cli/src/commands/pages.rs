@@ -38,7 +38,8 @@ pub fn man(args: &ManArgs, context: &Context) -> Result<Exit, CliError> {
     match &args.dir {
         Some(dir) => {
             let dir = context.cwd.join(dir);
-            let written = std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
+            let written =
+                std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
             written.map_err(|error| CliError::file("write the manual into", &dir, &error))?;
             context.output.note(&format!("the manual is in {}", dir.display()));
         }

@@ -82,7 +82,11 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
             None => fresh.push(open_issue(&home, number).await?),
         }
     }
-    let start = if fresh.is_empty() && file.is_none() { None } else { Some(look(context, &home, args.agent.as_ref()).await?) };
+    let start = if fresh.is_empty() && file.is_none() {
+        None
+    } else {
+        Some(look(context, &home, args.agent.as_ref()).await?)
+    };
     drop(home);
     let home = Home::open(context, Access::Write, flags)?;
     let actor = actor(context, &home.root).await;
@@ -165,10 +169,24 @@ fn view(home: &Home, start: &Start, issue: Issue, joins_run: Option<u64>) -> Pla
     let number = issue.number;
     let would = vec![
         plan::before_work(analysis.complexity, &policy),
-        format!("make branch {} and one worktree per task, at most {} at once", miyabi_core::naming::integration_branch(number), policy.max_parallel),
-        format!("let {} do {} and commit what git shows", start.adapter, crate::output::text::count(tasks.len(), "task")),
-        format!("check and score the result; below {} it is reworked at most {} times, then you are asked", policy.open_from, policy.rework_attempts),
-        format!("open a change into {}, and merge it from score {} on; below that you merge", start.state.branch, policy.merge_from),
+        format!(
+            "make branch {} and one worktree per task, at most {} at once",
+            miyabi_core::naming::integration_branch(number),
+            policy.max_parallel
+        ),
+        format!(
+            "let {} do {} and commit what git shows",
+            start.adapter,
+            crate::output::text::count(tasks.len(), "task")
+        ),
+        format!(
+            "check and score the result; below {} it is reworked at most {} times, then you are asked",
+            policy.open_from, policy.rework_attempts
+        ),
+        format!(
+            "open a change into {}, and merge it from score {} on; below that you merge",
+            start.state.branch, policy.merge_from
+        ),
         format!("remove the worktrees and close issue #{number}"),
     ];
     let mut view = PlanView {
@@ -191,4 +209,3 @@ fn view(home: &Home, start: &Start, issue: Issue, joins_run: Option<u64>) -> Pla
     }
     view
 }
-

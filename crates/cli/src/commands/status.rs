@@ -28,8 +28,11 @@ pub async fn status(args: StatusArgs, context: &Context) -> Result<Exit, CliErro
     let questions = home.store.open_escalations().await?;
     let mut view = StatusView { live: Vec::new(), recent: Vec::new() };
     for run in live {
-        let asked: Vec<_> =
-            questions.iter().filter(|question| question.run == run.id).map(|question| question.id.clone()).collect();
+        let asked: Vec<_> = questions
+            .iter()
+            .filter(|question| question.run == run.id)
+            .map(|question| question.id.clone())
+            .collect();
         view.live.push(row(&home, run, asked).await?);
     }
     let ended = all.into_iter().filter(|run| run.status.is_end()).take(args.recent as usize);

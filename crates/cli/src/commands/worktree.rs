@@ -99,8 +99,11 @@ pub async fn worktree(args: WorktreeArgs, context: &Context) -> Result<Exit, Cli
                     .hint("`miyabi worktree list` shows them"));
             };
             if row.state == "running" {
-                return Err(CliError::input(format!("run {} works in `{name}`", row.run.unwrap_or_default()))
-                    .hint("`miyabi cancel` ends the run first"));
+                return Err(CliError::input(format!(
+                    "run {} works in `{name}`",
+                    row.run.unwrap_or_default()
+                ))
+                .hint("`miyabi cancel` ends the run first"));
             }
             context.confirm(yes, &format!("remove {name}?"))?;
             remove(context, &home, &[row]).await?;
@@ -130,7 +133,13 @@ async fn rows(home: &Home) -> Result<Vec<Row>, CliError> {
             Some(run) if lock::is_driven(&home.runs_folder(), &run.id) => "running",
             Some(_) => "waiting",
         };
-        rows.push(Row { worktree, issue, run: run.as_ref().map(|run| run.number), run_id: run.map(|run| run.id), state });
+        rows.push(Row {
+            worktree,
+            issue,
+            run: run.as_ref().map(|run| run.number),
+            run_id: run.map(|run| run.id),
+            state,
+        });
     }
     Ok(rows)
 }
@@ -154,7 +163,10 @@ async fn remove(context: &Context, home: &Home, rows: &[Row]) -> Result<(), CliE
         return context.output.json(&removed);
     }
     for Removed { name, closed } in &removed {
-        let kept = closed.kept.as_ref().map_or_else(String::new, |kept| format!("; what was nowhere else is kept in {kept}"));
+        let kept = closed
+            .kept
+            .as_ref()
+            .map_or_else(String::new, |kept| format!("; what was nowhere else is kept in {kept}"));
         let branch = if closed.branch_deleted { " and its branch" } else { "" };
         context.output.data(&format!("removed {name}{branch}{kept}"))?;
     }
@@ -162,14 +174,23 @@ async fn remove(context: &Context, home: &Home, rows: &[Row]) -> Result<(), CliE
 }
 
 fn list(rows: &[Row]) -> String {
-    text::table(["worktree", "branch", "run", "state", "path"], rows.iter().map(|row| {
-        let run = row.run.map_or_else(|| "–".to_owned(), |run| run.to_string());
-        let state = match row.state {
-            "ended" => "run ended",
-            "waiting" => "run waits",
-            "running" => "run works",
-            _ => "no run",
-        };
-        [row.worktree.name.clone(), row.worktree.branch.clone(), run, state.to_owned(), row.worktree.path.display().to_string()]
-    }))
+    text::table(
+        ["worktree", "branch", "run", "state", "path"],
+        rows.iter().map(|row| {
+            let run = row.run.map_or_else(|| "–".to_owned(), |run| run.to_string());
+            let state = match row.state {
+                "ended" => "run ended",
+                "waiting" => "run waits",
+                "running" => "run works",
+                _ => "no run",
+            };
+            [
+                row.worktree.name.clone(),
+                row.worktree.branch.clone(),
+                run,
+                state.to_owned(),
+                row.worktree.path.display().to_string(),
+            ]
+        }),
+    )
 }

@@ -15,13 +15,10 @@ use super::text;
 /// The line that progress shows for an event; `None` for what only the whole log needs. `run` is the state with it.
 pub fn line(run: &Run, event: &Event) -> Option<String> {
     let quiet = match &event.body {
-        EventBody::SessionStarted(_) | EventBody::IntentRecorded(_) => true,
+        EventBody::SessionStarted(_) | EventBody::IntentRecorded(_) | EventBody::IntentDone { .. } => true,
         EventBody::GateDecided { gate, .. } => matches!(gate, Gate::Proceed | Gate::Escalate),
         EventBody::StepStarted { step, .. } => is_light(run, step),
         EventBody::SessionEnded(ended) => ended.end == SessionEnd::Completed && ended.leftovers == 0,
-        EventBody::IntentDone { intent, .. } => {
-            !run.steps().iter().any(|state| intent.as_str().contains(&format!("/{}/", state.step.id)) && ends_with_write(&state.step.work))
-        }
         _ => false,
     };
     (!quiet).then(|| format!("{} {}", text::clock(event.at), describe(run, event)))
@@ -41,7 +38,12 @@ pub fn describe(run: &Run, event: &Event) -> String {
         ),
         EventBody::StepStarted { step, attempt } => format!("{} started{}", step, tries(*attempt)),
         EventBody::SessionStarted(session) => {
-            format!("{} agent {} works in {}", session.step, short(&session.adapter, 60), session.worktree.display())
+            format!(
+                "{} agent {} works in {}",
+                session.step,
+                short(&session.adapter, 60),
+                session.worktree.display()
+            )
         }
         EventBody::SessionEnded(ended) => session_ended(run, &ended.session, &ended.end, ended.leftovers),
         EventBody::StepSucceeded { step, output, .. } => {
@@ -50,13 +52,19 @@ pub fn describe(run: &Run, event: &Event) -> String {
         EventBody::StepFailed { step, attempt, failure } => {
             format!("{step} failed{}: {}", tries(*attempt), short(&failure.message, 300))
         }
-        EventBody::AttemptLost { step, attempt } => format!("{step} was lost{} and will be started again", tries(*attempt)),
+        EventBody::AttemptLost { step, attempt } => {
+            format!("{step} was lost{} and will be started again", tries(*attempt))
+        }
         EventBody::StepSkipped { step, reason } => format!("{step} skipped: {}", short(reason, 200)),
         EventBody::StepCancelled { step } => format!("{step} cancelled"),
         EventBody::GateDecided { step, gate, rule, .. } => gate_line(step, gate, rule),
         EventBody::PlanExtended { by, extension } => {
             let tasks = extension.steps.iter().filter(|step| step.task().is_some()).count();
-            format!("{by} added {} ({})", text::count(extension.steps.len(), "step"), text::count(tasks, "task"))
+            format!(
+                "{by} added {} ({})",
+                text::count(extension.steps.len(), "step"),
+                text::count(tasks, "task")
+            )
         }
         EventBody::EscalationRaised(question) => format!(
             "{} asks a person ({}): {} — `miyabi escalation show {}`",
@@ -72,25 +80,27 @@ pub fn describe(run: &Run, event: &Event) -> String {
             short(&answer.from, 20),
         ),
         EventBody::IntentRecorded(intent) => format!("{} will write: {}", intent.step, write(&intent.write)),
-        EventBody::IntentDone { intent, receipt } => format!("written: {}{}", clean_line(intent.as_str()), received(receipt)),
+        EventBody::IntentDone { intent, receipt } => {
+            format!("written: {}{}", clean_line(intent.as_str()), received(receipt))
+        }
         EventBody::IntentFailed { intent, failure } => {
             format!("could not write {}: {}", clean_line(intent.as_str()), short(&failure.message, 300))
         }
         EventBody::CancelRequested { by } => format!("{} asked for the end of the run", short(by, 60)),
         EventBody::RunFinished { status, reason } => {
             let time = event.at.duration_since(run.started_at);
-            format!("run {} {status} after {}: {}", run.started.number, text::duration(time), short(reason, 300))
+            format!(
+                "run {} {status} after {}: {}",
+                run.started.number,
+                text::duration(time),
+                short(reason, 300)
+            )
         }
     }
 }
 
 fn is_light(run: &Run, step: &StepId) -> bool {
     run.step(step).is_some_and(|state| matches!(state.step.work, Work::Integrate(_)))
-}
-
-fn ends_with_write(work: &Work) -> bool {
-    use miyabi_core::plan::Uses;
-    matches!(work, Work::Uses(Uses::Change | Uses::Merge | Uses::Close))
 }
 
 fn tries(attempt: Attempt) -> String {
@@ -102,7 +112,12 @@ fn took(run: &Run, step: &StepId, event: &Event) -> String {
     started.map_or_else(String::new, |at| format!(" after {}", text::duration(event.at.duration_since(at))))
 }
 
-fn session_ended(run: &Run, session: &miyabi_core::ids::SessionId, end: &SessionEnd, leftovers: u32) -> String {
+fn session_ended(
+    run: &Run,
+    session: &miyabi_core::ids::SessionId,
+    end: &SessionEnd,
+    leftovers: u32,
+) -> String {
     let known = run.sessions.iter().rev().find(|state| state.id == *session);
     let step = known.map_or("a step", |state| state.step.as_str());
     let how = match end {
@@ -160,15 +175,19 @@ fn uses_outcome(uses: miyabi_core::plan::Uses, output: &Value) -> String {
             format!("score {}, {}", output["score"].as_u64().unwrap_or_default(), word("recommendation"))
         }
         Uses::Change => output["change"].as_u64().map_or_else(String::new, |n| format!("change #{n}")),
-        Uses::Merge => {
-            output["merge_commit"].as_str().map_or_else(String::new, |id| format!("commit {}", text::short_id(id)))
-        }
+        Uses::Merge => output["merge_commit"]
+            .as_str()
+            .map_or_else(String::new, |id| format!("commit {}", text::short_id(id))),
         Uses::Deploy => word("deployment"),
         Uses::Cleanup => {
             let removed = output["removed"].as_u64().unwrap_or_default() as usize;
             format!("{} removed", text::count(removed, "worktree"))
         }
-        Uses::Execute | Uses::Update | Uses::Record | Uses::Close => String::new(),
+        Uses::Execute => {
+            let merged = output["merged"].as_u64().unwrap_or_default() as usize;
+            format!("{} merged", text::count(merged, "task"))
+        }
+        Uses::Update | Uses::Record | Uses::Close => String::new(),
     }
 }
 
@@ -187,7 +206,11 @@ fn write(write: &Write) -> String {
     match write {
         Write::Comment { issue, key, .. } => format!("comment `{}` on #{issue}", clean_line(key)),
         Write::Labels { issue, add, remove } => {
-            format!("labels of #{issue}: +[{}] −[{}]", clean_line(&add.join(" ")), clean_line(&remove.join(" ")))
+            format!(
+                "labels of #{issue}: +[{}] −[{}]",
+                clean_line(&add.join(" ")),
+                clean_line(&remove.join(" "))
+            )
         }
         Write::OpenChange { issue, head, base, .. } => {
             format!("open the change of {} into {} for #{issue}", clean_line(head), clean_line(base))

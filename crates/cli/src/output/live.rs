@@ -116,7 +116,11 @@ impl Board {
             skip_done -= usize::from(gone);
             !gone
         });
-        lines.extend(rows.by_ref().take(if hidden > 0 { room.saturating_sub(1) } else { room }).map(|row| row.line(self, now)));
+        lines.extend(
+            rows.by_ref()
+                .take(if hidden > 0 { room.saturating_sub(1) } else { room })
+                .map(|row| row.line(self, now)),
+        );
         if hidden > 0 && room > 0 {
             lines.push(format!("  … {} more", shown.len() + 1 - lines.len()));
         }
@@ -135,7 +139,7 @@ impl Board {
     fn grow(&mut self, run: &Run) {
         let old = std::mem::take(&mut self.rows);
         let costs: BTreeMap<_, _> =
-            self.index.iter().filter_map(|(id, &ix)| Some((id.clone(), (old[ix].cost, old[ix].note.clone())))).collect();
+            self.index.iter().map(|(id, &ix)| (id.clone(), (old[ix].cost, old[ix].note.clone()))).collect();
         self.index.clear();
         let (tasks, stages): (Vec<_>, Vec<_>) =
             run.steps().iter().partition(|state| !matches!(state.step.work, Work::Uses(_)));
@@ -159,7 +163,12 @@ impl Board {
         match state.step.work {
             Work::Uses(_) => 0,
             _ => {
-                let needs = state.step.needs.iter().filter_map(|need| self.index.get(need)).map(|&ix| self.rows[ix].level);
+                let needs = state
+                    .step
+                    .needs
+                    .iter()
+                    .filter_map(|need| self.index.get(need))
+                    .map(|&ix| self.rows[ix].level);
                 let before = needs.max().unwrap_or(0);
                 before + usize::from(matches!(state.step.work, Work::Task(_)))
             }
@@ -170,7 +179,8 @@ impl Board {
         let Some(state) = run.step(step) else { return };
         if let Some(row) = self.row(step) {
             let fresh = Row::of(state, row.level);
-            let note = if fresh.note.is_empty() && fresh.status == row.status && fresh.attempt == row.attempt {
+            let note = if fresh.note.is_empty() && fresh.status == row.status && fresh.attempt == row.attempt
+            {
                 std::mem::take(&mut row.note)
             } else {
                 fresh.note
@@ -202,7 +212,9 @@ impl Row {
     fn of(state: &StepState, level: usize) -> Self {
         let title = match &state.step.work {
             Work::Task(work) => match &work.purpose {
-                Purpose::Resolve { .. } => format!("bring both sides together: {}", short(&work.task.title, 50)),
+                Purpose::Resolve { .. } => {
+                    format!("bring both sides together: {}", short(&work.task.title, 50))
+                }
                 _ => short(&work.task.title, 60),
             },
             _ => String::new(),
@@ -214,7 +226,9 @@ impl Row {
             }
             (Phase::ProceedAt(at), _) => format!("goes on at {}", text::clock(*at)),
             (Phase::Ended(Status::Failed), Some(failure)) => short(&failure.message, 100),
-            (Phase::Ended(Status::Skipped), _) => state.skipped.as_deref().map(|why| short(why, 80)).unwrap_or_default(),
+            (Phase::Ended(Status::Skipped), _) => {
+                state.skipped.as_deref().map(|why| short(why, 80)).unwrap_or_default()
+            }
             _ => String::new(),
         };
         Self {

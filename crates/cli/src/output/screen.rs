@@ -1,9 +1,10 @@
 //! The one place that writes to standard error: lines stay above the block that is drawn in place.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use console::Term;
+use miyabi_core::redact::Redactor;
 
 /// How many lines of the drawn block are on the screen now.
 static DRAWN: Mutex<usize> = Mutex::new(0);
@@ -35,13 +36,13 @@ pub fn write_above(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A writer for log lines.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogWriter;
+/// A writer for log lines that takes secrets out of them.
+#[derive(Clone)]
+pub struct LogWriter(pub Arc<Redactor>);
 
 impl Write for LogWriter {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        write_above(&String::from_utf8_lossy(buffer));
+        write_above(&self.0.redact(&String::from_utf8_lossy(buffer)));
         Ok(buffer.len())
     }
 

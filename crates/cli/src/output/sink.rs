@@ -69,7 +69,10 @@ impl Sink {
         let (height, width) = Term::stderr().size();
         let boards = self.lock();
         let room = (usize::from(height).saturating_sub(2) / boards.len().max(1)).max(2);
-        boards.values().flat_map(|board| board.lines(now, usize::from(width).saturating_sub(1), room)).collect()
+        boards
+            .values()
+            .flat_map(|board| board.lines(now, usize::from(width).saturating_sub(1), room))
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, Board>> {

@@ -56,7 +56,9 @@ pub fn short_id(id: &str) -> String {
 /// Rows under a header, in aligned columns without lines between them. Cells are cleaned here.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let header = header.map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(header).chain(rows.into_iter().map(|row| row.map(|cell| clean_line(&cell)))).collect();
+    let rows: Vec<_> = std::iter::once(header)
+        .chain(rows.into_iter().map(|row| row.map(|cell| clean_line(&cell))))
+        .collect();
     let mut widths = [0; N];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -65,7 +67,10 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     }
     let mut out = String::new();
     for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| pad_str(cell, width, Alignment::Left, None).into_owned());
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| pad_str(cell, width, Alignment::Left, None).into_owned());
         out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         out.push('\n');
     }
@@ -90,15 +95,18 @@ mod tests {
         for (ms, expected) in table {
             assert_eq!(duration(SignedDuration::from_millis(ms)), expected);
         }
-        assert_eq!((minutes(45), minutes(60), minutes(90)), ("45 min".into(), "1 h".into(), "1 h 30 min".into()));
+        assert_eq!(
+            (minutes(45), minutes(60), minutes(90)),
+            ("45 min".into(), "1 h".into(), "1 h 30 min".into())
+        );
     }
 
     #[test]
     fn tables_align_wide_characters_and_keep_one_line_per_row() {
-        let text = table(["issue", "title"], [
-            ["1".to_owned(), "認証を\n追加 \u{1b}[31mred".to_owned()],
-            ["22".to_owned(), "b".to_owned()],
-        ]);
+        let text = table(
+            ["issue", "title"],
+            [["1".to_owned(), "認証を\n追加 \u{1b}[31mred".to_owned()], ["22".to_owned(), "b".to_owned()]],
+        );
         assert_eq!(text, "issue  title\n1      認証を 追加 red\n22     b\n");
     }
 }

@@ -56,12 +56,16 @@ impl Layer {
         let names: BTreeMap<String, &String> = known.values.keys().map(|key| (env_name(key), key)).collect();
         let mut layer = Self::default();
         let mut problems = Vec::new();
-        for (name, text) in env.iter().filter(|(name, text)| name.starts_with("MIYABI_") && !text.is_empty()) {
+        for (name, text) in env.iter().filter(|(name, text)| name.starts_with("MIYABI_") && !text.is_empty())
+        {
             let Some(key) = names.get(name) else {
                 if is_meant(name, known) {
                     let hint = problem::nearest(name, names.keys().map(String::as_str));
                     let hint = hint.map(|name| format!("did you mean `{name}`?"));
-                    problems.push(Problem { hint, ..Problem::of(format!("unknown environment variable `{name}`")) });
+                    problems.push(Problem {
+                        hint,
+                        ..Problem::of(format!("unknown environment variable `{name}`"))
+                    });
                 }
                 continue;
             };
@@ -71,7 +75,10 @@ impl Layer {
                     layer.values.insert((*key).clone(), (value, Origin::Env(name.clone())));
                 }
                 Err((message, hint)) => {
-                    problems.push(Problem { hint, ..Problem::of(format!("environment variable `{name}`: {message}")) });
+                    problems.push(Problem {
+                        hint,
+                        ..Problem::of(format!("environment variable `{name}`: {message}"))
+                    });
                 }
             }
         }
@@ -80,9 +87,9 @@ impl Layer {
 
     /// Flags; their types were checked when they were parsed.
     pub fn flags(flags: &[(&'static str, Value, &'static str)]) -> Self {
-        let values = flags.iter().map(|(key, value, flag)| {
-            ((*key).to_owned(), (value.clone(), Origin::Flag((*flag).to_owned())))
-        });
+        let values = flags
+            .iter()
+            .map(|(key, value, flag)| ((*key).to_owned(), (value.clone(), Origin::Flag((*flag).to_owned()))));
         Self { values: values.collect() }
     }
 
@@ -119,9 +126,11 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 /// Whether a variable speaks of one of our sections.
 fn is_meant(name: &str, known: &Layer) -> bool {
-    known.values.keys().filter_map(|key| key.split_once('.')).any(|(section, _)| {
-        name.starts_with(&format!("MIYABI_{}_", section.to_uppercase()))
-    })
+    known
+        .values
+        .keys()
+        .filter_map(|key| key.split_once('.'))
+        .any(|(section, _)| name.starts_with(&format!("MIYABI_{}_", section.to_uppercase())))
 }
 
 /// The text as a value of the same type as the default; as text when it is none.
@@ -129,7 +138,9 @@ fn typed(text: &str, default: &Value) -> Value {
     let text = text.trim();
     let typed = match default {
         Value::Bool(_) => text.parse().ok().map(Value::Bool),
-        Value::Number(number) if number.is_f64() => text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from),
+        Value::Number(number) if number.is_f64() => {
+            text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from)
+        }
         Value::Number(_) => text.parse::<u64>().ok().map(Value::from),
         Value::Array(_) => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
         _ => None,
@@ -159,7 +170,8 @@ fn named(value: &Value) -> String {
 /// TOML as a flat table.
 fn read(text: &str) -> Result<BTreeMap<String, Value>, String> {
     let source = File::from_str(text, FileFormat::Toml);
-    let config = Config::builder().add_source(source).build().map_err(|error| error.to_string().trim().to_owned())?;
+    let config =
+        Config::builder().add_source(source).build().map_err(|error| error.to_string().trim().to_owned())?;
     let mut table = BTreeMap::new();
     flatten(String::new(), config.cache.kind, &mut table);
     Ok(table)
@@ -209,7 +221,8 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
         let Some((name, _)) = line.split_once('=') else { continue };
         let name = name.trim().trim_matches('"');
         let full = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
-        if full.eq_ignore_ascii_case(key) || key.strip_prefix(&full).is_some_and(|rest| rest.starts_with('.')) {
+        if full.eq_ignore_ascii_case(key) || key.strip_prefix(&full).is_some_and(|rest| rest.starts_with('.'))
+        {
             return Some(number);
         }
     }

@@ -71,7 +71,10 @@ impl From<SettingsError> for CliError {
 }
 
 /// Values that have the right type and still make no sense.
-pub(super) fn of_ranges(values: &BTreeMap<String, Value>, origins: &BTreeMap<String, Origin>) -> Vec<Problem> {
+pub(super) fn of_ranges(
+    values: &BTreeMap<String, Value>,
+    origins: &BTreeMap<String, Origin>,
+) -> Vec<Problem> {
     let number = |key: &str| values.get(key).and_then(Value::as_f64).unwrap_or_default();
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: String| {
@@ -108,14 +111,19 @@ pub(super) fn of_ranges(values: &BTreeMap<String, Value>, origins: &BTreeMap<Str
             wrong(key, format!("`{key}` is {}, expected {least} to {most}", number(key)));
         }
     }
-    for (low, high) in [("policy.review_from", "policy.open_from"), ("policy.simple_below", "policy.approve_above")] {
+    for (low, high) in
+        [("policy.review_from", "policy.open_from"), ("policy.simple_below", "policy.approve_above")]
+    {
         if number(low) > number(high) {
             wrong(low, format!("`{low}` is {}, which is above `{high}` ({})", number(low), number(high)));
         }
     }
     let missing = values.get("policy.missing_checks").and_then(Value::as_str).unwrap_or_default();
     if !matches!(missing, "zero" | "exclude") {
-        wrong("policy.missing_checks", format!("`policy.missing_checks` is `{missing}`, expected `zero` or `exclude`"));
+        wrong(
+            "policy.missing_checks",
+            format!("`policy.missing_checks` is `{missing}`, expected `zero` or `exclude`"),
+        );
     }
     for key in ["agent.default", "agent.planner"] {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();

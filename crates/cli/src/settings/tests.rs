@@ -1,7 +1,5 @@
 //! Layers, origins, and everything that can be wrong with settings.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use serde_json::json;
 
 use super::*;
@@ -46,12 +44,20 @@ fn later_places_win_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let (user, repo) = (folder.path().join("user.toml"), folder.path().join("miyabi.toml"));
     std::fs::write(&user, "[run]\nmax_parallel = 2\n[policy]\nmerge_from = 85\nopen_from = 70\n").unwrap();
-    std::fs::write(&repo, "# 設定\n[policy]\nmerge_from = 80\nsimple_below = 2\n[agent]\nenv = [\"A\", \"B\"]\n").unwrap();
+    std::fs::write(
+        &repo,
+        "# 設定\n[policy]\nmerge_from = 80\nsimple_below = 2\n[agent]\nenv = [\"A\", \"B\"]\n",
+    )
+    .unwrap();
     let settings = load(&Places {
         user: Some(user.clone()),
         repo: Some(repo.clone()),
         only: None,
-        env: env(&[("MIYABI_POLICY_MERGE_FROM", "75"), ("MIYABI_GITHUB_TOKEN", "x"), ("MIYABI_AGENT_PLANNER", "")]),
+        env: env(&[
+            ("MIYABI_POLICY_MERGE_FROM", "75"),
+            ("MIYABI_GITHUB_TOKEN", "x"),
+            ("MIYABI_AGENT_PLANNER", ""),
+        ]),
         flags: vec![("run.max_parallel", json!(9), "--max-parallel")],
     })
     .unwrap();
@@ -68,7 +74,9 @@ fn later_places_win_and_are_named() {
 
 #[test]
 fn all_problems_are_told_at_once_with_their_lines() {
-    let problems = in_file("[run]\nmax_paralel = 3\n[polcy]\nmerge_from = 3\n[agent]\nenv = \"A\"\ndefault = 5\n[policy]\nmax_parallel = 3\ngrace_secs = -1\n");
+    let problems = in_file(
+        "[run]\nmax_paralel = 3\n[polcy]\nmerge_from = 3\n[agent]\nenv = \"A\"\ndefault = 5\n[policy]\nmax_parallel = 3\ngrace_secs = -1\n",
+    );
     assert_eq!(
         problems.unwrap_err(),
         [
@@ -108,7 +116,8 @@ fn a_file_that_is_no_toml_names_the_place() {
 
 #[test]
 fn a_config_file_that_was_asked_for_must_be_there() {
-    let error = load(&Places { only: Some("/nonexistent/設定.toml".into()), ..Places::default() }).unwrap_err();
+    let error =
+        load(&Places { only: Some("/nonexistent/設定.toml".into()), ..Places::default() }).unwrap_err();
     assert!(error.problems[0].to_string().starts_with("/nonexistent/設定.toml: cannot be read"), "{error:?}");
     assert!(load(&Places { repo: Some("/nonexistent/設定.toml".into()), ..Places::default() }).is_ok());
 }
@@ -126,13 +135,17 @@ fn environment_variables_are_checked() {
             "environment variable `MIYABI_CHECKS_COVERAGE`: `checks.coverage` is the text `yes`, expected `true` or `false` / None",
         ]
     );
-    let settings = load(&Places { env: env(&[("MIYABI_AGENT_ENV", "A, B ,")]), ..Places::default() }).unwrap();
+    let settings =
+        load(&Places { env: env(&[("MIYABI_AGENT_ENV", "A, B ,")]), ..Places::default() }).unwrap();
     assert_eq!(settings.agent.env, ["A", "B"]);
 }
 
 #[test]
 fn the_users_file_is_found() {
     assert_eq!(user_file(&env(&[("HOME", "/h")])), Some("/h/.config/miyabi/config.toml".into()));
-    assert_eq!(user_file(&env(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")])), Some("/x/miyabi/config.toml".into()));
+    assert_eq!(
+        user_file(&env(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")])),
+        Some("/x/miyabi/config.toml".into())
+    );
     assert_eq!(user_file(&env(&[("XDG_CONFIG_HOME", "")])), None);
 }

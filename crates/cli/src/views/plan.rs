@@ -56,7 +56,11 @@ pub fn before_work(complexity: f64, policy: &Policy) -> String {
     if complexity > policy.approve_above {
         format!("wait for your approval: complexity {complexity:.1} is above {:.1}", policy.approve_above)
     } else if complexity >= policy.notify_from {
-        format!("tell people and wait {}: complexity {complexity:.1} is at least {:.1}", text::minutes(policy.notify_delay_secs.div_ceil(60)), policy.notify_from)
+        format!(
+            "tell people and wait {}: complexity {complexity:.1} is at least {:.1}",
+            text::minutes(policy.notify_delay_secs.div_ceil(60)),
+            policy.notify_from
+        )
     } else {
         format!("start at once: complexity {complexity:.1} is below {:.1}", policy.notify_from)
     }
@@ -65,9 +69,12 @@ pub fn before_work(complexity: f64, policy: &Policy) -> String {
 /// The dry run for people.
 pub fn render(plan: &PlanView) -> String {
     let PlanView { issue, analysis, .. } = plan;
-    let mut out = format!("dry run of issue #{}: {}\nnothing is written\n\n", issue.number, short(&issue.title, 100));
+    let mut out =
+        format!("dry run of issue #{}: {}\nnothing is written\n\n", issue.number, short(&issue.title, 100));
     if let Some(run) = plan.joins_run {
-        out.push_str(&format!("run {run} of this issue has not ended: it would be joined, and nothing new would start\n\n"));
+        out.push_str(&format!(
+            "run {run} of this issue has not ended: it would be joined, and nothing new would start\n\n"
+        ));
     }
     out.push_str(&format!(
         "analysis (by {}): complexity {:.1}, {}, security {}, about {}\n",
@@ -85,7 +92,8 @@ pub fn render(plan: &PlanView) -> String {
         for id in ids {
             let Some(task) = plan.tasks.iter().find(|task| task.id.as_str() == id) else { continue };
             let needs: Vec<_> = task.dependencies.iter().map(ToString::to_string).collect();
-            let needs = if needs.is_empty() { String::new() } else { format!("  after {}", needs.join(", ")) };
+            let needs =
+                if needs.is_empty() { String::new() } else { format!("  after {}", needs.join(", ")) };
             out.push_str(&format!(
                 "level {} {} {} ({}, {}){needs}\n",
                 level + 1,
@@ -103,9 +111,17 @@ pub fn render(plan: &PlanView) -> String {
     for problem in &plan.problems {
         out.push_str(&format!("problem: {}\n", clean_line(problem)));
     }
-    out.push_str(&format!("\nagent {}, base {} {}\n", clean_line(&plan.agent), clean_line(&plan.base.0), text::short_id(&plan.base.1)));
+    out.push_str(&format!(
+        "\nagent {}, base {} {}\n",
+        clean_line(&plan.agent),
+        clean_line(&plan.base.0),
+        text::short_id(&plan.base.1)
+    ));
     if let Some(planner) = &plan.planner {
-        out.push_str(&format!("{} would rate and decompose the issue; what stands above is the deterministic readers' view\n", clean_line(planner)));
+        out.push_str(&format!(
+            "{} would rate and decompose the issue; what stands above is the deterministic readers' view\n",
+            clean_line(planner)
+        ));
     }
     out.push_str("\nwould:\n");
     for (n, step) in plan.would.iter().enumerate() {

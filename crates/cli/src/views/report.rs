@@ -129,6 +129,8 @@ pub struct Quality {
     pub warnings: Option<u64>,
     /// Known vulnerabilities: critical or high, medium, low.
     pub vulnerabilities: Option<(u64, u64, u64)>,
+    /// Third-party packages that were looked at.
+    pub packages: Option<u64>,
     /// Public items and how many of them are documented.
     pub docs: Option<(u64, u64)>,
     /// The commands that were run, with how they ended and how long they took in milliseconds.
@@ -222,7 +224,9 @@ fn agent(run: &Run, uses: Uses) -> String {
     let planner = || run.started.planner.as_ref().map(ToString::to_string);
     match uses {
         Uses::Analyse => run.analysis().map(|analysis| analysis.analyst).or_else(planner).unwrap_or_default(),
-        Uses::Decompose => run.decomposition().map(|tasks| tasks.coordinator).or_else(planner).unwrap_or_default(),
+        Uses::Decompose => {
+            run.decomposition().map(|tasks| tasks.coordinator).or_else(planner).unwrap_or_default()
+        }
         Uses::Execute => run.started.adapter.to_string(),
         _ => "miyabi".to_owned(),
     }
@@ -273,7 +277,8 @@ fn task(run: &Run, state: &StepState) -> TaskLine {
 
 fn quality(report: &Report) -> Quality {
     let measured = &report.measured;
-    let percent = |covered: u64, lines: u64| if lines == 0 { 100.0 } else { covered as f64 * 100.0 / lines as f64 };
+    let percent =
+        |covered: u64, lines: u64| if lines == 0 { 100.0 } else { covered as f64 * 100.0 / lines as f64 };
     Quality {
         score: report.score,
         breakdown: report.breakdown,
@@ -282,7 +287,11 @@ fn quality(report: &Report) -> Quality {
         tests: measured.tests.value().map(|tests| (tests.passed, tests.failed)),
         coverage: measured.coverage.value().map(|coverage| percent(coverage.covered, coverage.lines)),
         warnings: value(&measured.lint_warnings),
-        vulnerabilities: measured.security.value().map(|found| (found.critical_or_high, found.medium, found.low)),
+        vulnerabilities: measured
+            .security
+            .value()
+            .map(|found| (found.critical_or_high, found.medium, found.low)),
+        packages: measured.security.value().map(|found| found.packages),
         docs: measured.docs.value().map(|docs| (docs.documented, docs.public)),
         checks: report
             .checks
@@ -293,7 +302,11 @@ fn quality(report: &Report) -> Quality {
                     CheckEnd::Failed => "failed".to_owned(),
                     CheckEnd::NotMeasured { reason } => format!("not measured: {reason}"),
                 };
-                (check.command.join(" "), check.kind, end, check.duration_ms)
+                let command = match check.command.is_empty() {
+                    true => format!("{:?}", check.kind).to_lowercase(),
+                    false => check.command.join(" "),
+                };
+                (command, check.kind, end, check.duration_ms)
             })
             .collect(),
         commit: report.commit.to_string(),

@@ -58,10 +58,16 @@ pub fn render(view: &StatusView, now: Timestamp) -> String {
         out.push_str(&table(&view.live, now));
         for row in &view.live {
             match row.state {
-                State::Interrupted => out.push_str(&format!("run {} was interrupted: `miyabi resume {}` goes on\n", row.run.number, row.run.number)),
+                State::Interrupted => out.push_str(&format!(
+                    "run {} was interrupted: `miyabi resume {}` goes on\n",
+                    row.run.number, row.run.number
+                )),
                 State::WaitingForPerson => {
                     for question in &row.questions {
-                        out.push_str(&format!("run {} asks you: `miyabi escalation show {question}`\n", row.run.number));
+                        out.push_str(&format!(
+                            "run {} asks you: `miyabi escalation show {question}`\n",
+                            row.run.number
+                        ));
                     }
                 }
                 State::Running | State::Ended => {}
@@ -76,18 +82,32 @@ pub fn render(view: &StatusView, now: Timestamp) -> String {
 }
 
 fn table(rows: &[StatusRow], now: Timestamp) -> String {
-    text::table(["run", "issue", "state", "stage", "since", "title"], rows.iter().map(|row| {
-        let state = match row.state {
-            State::Running => "running".to_owned(),
-            State::WaitingForPerson => "waits for you".to_owned(),
-            State::Interrupted => "interrupted".to_owned(),
-            State::Ended => row.run.status.to_string(),
-        };
-        let at = row.run.completion_time.or(row.last_event_at).unwrap_or(row.run.started_at);
-        let since = format!("{} ago", text::duration(now.duration_since(at)));
-        let stage = if row.state == State::Ended && row.run.status == Status::Succeeded { String::new() } else { row.run.stage.clone() };
-        [row.run.number.to_string(), format!("#{}", row.run.issue), state, stage, since, short(&row.run.title, 60)]
-    }))
+    text::table(
+        ["run", "issue", "state", "stage", "since", "title"],
+        rows.iter().map(|row| {
+            let state = match row.state {
+                State::Running => "running".to_owned(),
+                State::WaitingForPerson => "waits for you".to_owned(),
+                State::Interrupted => "interrupted".to_owned(),
+                State::Ended => row.run.status.to_string(),
+            };
+            let at = row.run.completion_time.or(row.last_event_at).unwrap_or(row.run.started_at);
+            let since = format!("{} ago", text::duration(now.duration_since(at)));
+            let stage = if row.state == State::Ended && row.run.status == Status::Succeeded {
+                String::new()
+            } else {
+                row.run.stage.clone()
+            };
+            [
+                row.run.number.to_string(),
+                format!("#{}", row.run.issue),
+                state,
+                stage,
+                since,
+                short(&row.run.title, 60),
+            ]
+        }),
+    )
 }
 
 /// The issue that a worktree's name speaks of: `issue-500-task2` is of 500.
@@ -133,7 +153,18 @@ mod tests {
             recent: vec![row(0, State::Ended, Status::Succeeded)],
         };
         let now = "2026-11-21T12:00:05Z".parse().expect("a time");
-        insta::assert_snapshot!(render(&view, now), @r"");
+        insta::assert_snapshot!(render(&view, now), @r#"
+        run  issue  state          stage   since      title
+        3    #503   waits for you  review  5.0 s ago  認証 red
+        2    #502   interrupted    review  5.0 s ago  認証 red
+        1    #501   running        review  5.0 s ago  認証 red
+        run 3 asks you: `miyabi escalation show 3-1`
+        run 2 was interrupted: `miyabi resume 2` goes on
+
+        ended:
+        run  issue  state      stage  since      title
+        0    #500   succeeded         5.0 s ago  認証 red
+        "#);
     }
 
     #[test]

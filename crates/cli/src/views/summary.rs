@@ -37,6 +37,7 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         let names = if names.is_empty() { "none left".to_owned() } else { names.join(", ") };
         lines.push(format!("  worktrees  {names}"));
     }
+    lines.push(format!("  report     miyabi report {number}"));
     for state in run.steps().iter().filter(|state| state.phase == Phase::Ended(Status::Failed)) {
         failed(run, state, worktrees, &mut lines);
     }
@@ -44,7 +45,6 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         lines.push(String::new());
         asked(question, &mut lines);
     }
-    lines.push(format!("  report     miyabi report {number}"));
     lines.join("\n") + "\n"
 }
 
@@ -60,7 +60,11 @@ pub fn asked(question: &Escalation, lines: &mut Vec<String>) {
         lines.push(format!("  … {} more", question.context.failing_checks.len() - 10));
     }
     lines.push(format!("  recommended: {}", short(&question.context.recommendation, 300)));
-    lines.push(format!("  without an answer, `{}` is taken at {} UTC", question.default_action, text::date_time(question.deadline)));
+    lines.push(format!(
+        "  without an answer, `{}` is taken at {} UTC",
+        question.default_action,
+        text::date_time(question.deadline)
+    ));
     lines.push("answer with one of:".to_owned());
     for action in &question.actions {
         lines.push(format!(
@@ -84,7 +88,11 @@ fn facts(run: &Run, lines: &mut Vec<String>) {
         lines.push(format!("  change     #{change}"));
     }
     if let Some(commit) = merged(run) {
-        lines.push(format!("  merged     {} into {}", text::short_id(&commit), clean_line(&run.started.base_branch)));
+        lines.push(format!(
+            "  merged     {} into {}",
+            text::short_id(&commit),
+            clean_line(&run.started.base_branch)
+        ));
     }
     let closed = run.steps().iter().any(|state| {
         state.step.work == miyabi_core::plan::Work::Uses(miyabi_core::plan::Uses::Close)
@@ -97,14 +105,19 @@ fn facts(run: &Run, lines: &mut Vec<String>) {
         lines.push(format!("  tasks      {done} of {tasks} done"));
     }
     if !run.sessions.is_empty() {
-        lines.push(format!("  cost       {} in {}", text::cost(&run.usage()), text::count(run.sessions.len(), "agent session")));
+        lines.push(format!(
+            "  cost       {} in {}",
+            text::cost(&run.usage()),
+            text::count(run.sessions.len(), "agent session")
+        ));
     }
 }
 
 /// The commit that merged the change.
 pub fn merged(run: &Run) -> Option<String> {
     let merge = miyabi_core::plan::Work::Uses(miyabi_core::plan::Uses::Merge);
-    let state = run.steps().iter().rev().find(|state| state.step.work == merge && state.output().is_some())?;
+    let state =
+        run.steps().iter().rev().find(|state| state.step.work == merge && state.output().is_some())?;
     state.output()?["merge_commit"].as_str().map(str::to_owned)
 }
 
@@ -130,5 +143,8 @@ fn failed(run: &Run, state: &StepState, worktrees: &[Worktree], lines: &mut Vec<
 /// The worktrees of the run's issue.
 fn left_worktrees<'a>(run: &Run, worktrees: &'a [Worktree]) -> Vec<&'a Worktree> {
     let issue = run.started.issue.number;
-    worktrees.iter().filter(|worktree| crate::views::status::issue_of(&worktree.name) == Some(issue)).collect()
+    worktrees
+        .iter()
+        .filter(|worktree| crate::views::status::issue_of(&worktree.name) == Some(issue))
+        .collect()
 }

@@ -12,10 +12,17 @@ pub fn render(report: &RunReport) -> String {
     let reason = report.reason.as_ref().map_or_else(String::new, |reason| format!(" — {}", cell(reason)));
     out.push_str(&format!("- Status: {}{reason}\n", report.status));
     let took = time(Some(report.duration_ms));
-    out.push_str(&format!("- Began: {} UTC, {took} until {}\n", text::date_time(report.started_at), if report.completion_time.is_some() { "its end" } else { "its last event" }));
+    out.push_str(&format!(
+        "- Began: {} UTC, {took} until {}\n",
+        text::date_time(report.started_at),
+        if report.completion_time.is_some() { "its end" } else { "its last event" }
+    ));
     out.push_str(&format!("- Asked for by: {}\n- Agent: {}\n", cell(&report.actor), cell(&report.agent)));
     if let Some(change) = report.change {
-        let merged = report.merge_commit.as_ref().map_or_else(|| ", not merged".to_owned(), |id| format!(", merged as {}", text::short_id(id)));
+        let merged = report
+            .merge_commit
+            .as_ref()
+            .map_or_else(|| ", not merged".to_owned(), |id| format!(", merged as {}", text::short_id(id)));
         out.push_str(&format!("- Change: #{change}{merged}\n"));
     }
     out.push_str(&format!("- Run id: `{}`\n", report.run));
@@ -60,7 +67,8 @@ fn tasks(report: &RunReport, out: &mut String) {
     }
     out.push_str("\n## Tasks\n\n| task | title | status | began | took | attempts | result |\n|---|---|---|---|---|---|---|\n");
     for task in &report.tasks {
-        let purpose = if task.purpose == "implement" { String::new() } else { format!(" ({})", task.purpose) };
+        let purpose =
+            if task.purpose == "implement" { String::new() } else { format!(" ({})", task.purpose) };
         out.push_str(&format!(
             "| {} | {}{purpose} | {} | {} | {} | {} | {} |\n",
             cell(&task.id),
@@ -76,14 +84,24 @@ fn tasks(report: &RunReport, out: &mut String) {
 
 fn of_quality(quality: &Quality, out: &mut String) {
     let points = quality.breakdown;
-    out.push_str(&format!("\n## Quality\n\nScore **{}/100** for commit {}.\n\n", quality.score, text::short_id(&quality.commit)));
+    out.push_str(&format!(
+        "\n## Quality\n\nScore **{}/100** for commit {}.\n\n",
+        quality.score,
+        text::short_id(&quality.commit)
+    ));
     out.push_str("| what | measured | points |\n|---|---|---|\n");
     let or = |text: Option<String>| text.unwrap_or_else(|| "not measured".to_owned());
     let tests = or(quality.tests.map(|(passed, failed)| format!("{passed} passed, {failed} failed")));
     let coverage = or(quality.coverage.map(|percent| format!("{percent:.1} %")));
-    let warnings = or(quality.warnings.map(|n| text::count(usize::try_from(n).unwrap_or(usize::MAX), "warning")));
-    let found = or(quality.vulnerabilities.map(|(high, medium, low)| format!("{high} critical or high, {medium} medium, {low} low")));
-    let docs = or(quality.docs.map(|(documented, public)| format!("{documented} of {public} public items documented")));
+    let warnings =
+        or(quality.warnings.map(|n| text::count(usize::try_from(n).unwrap_or(usize::MAX), "warning")));
+    let found = or(quality.vulnerabilities.map(|(high, medium, low)| match quality.packages {
+        Some(0) => "no third-party package".to_owned(),
+        _ => format!("{high} critical or high, {medium} medium, {low} low"),
+    }));
+    let docs = or(quality
+        .docs
+        .map(|(documented, public)| format!("{documented} of {public} public items documented")));
     out.push_str(&format!("| tests | {tests}; coverage {coverage} | {:.1} of 35 |\n", points.tests));
     out.push_str(&format!("| lint | {warnings} | {:.1} of 25 |\n", points.clippy));
     out.push_str(&format!("| vulnerabilities | {found} | {:.1} of 20 |\n", points.security));
@@ -93,12 +111,20 @@ fn of_quality(quality: &Quality, out: &mut String) {
     }
     out.push_str("\n| check | ended | took |\n|---|---|---|\n");
     for (command, _, end, ms) in &quality.checks {
-        out.push_str(&format!("| `{}` | {} | {} |\n", cell(command).replace('`', "'"), cell(end), time(i64::try_from(*ms).ok())));
+        out.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            cell(command).replace('`', "'"),
+            cell(end),
+            time(i64::try_from(*ms).ok())
+        ));
     }
 }
 
 fn people(report: &RunReport, out: &mut String) {
-    out.push_str(&format!("\n## People\n\n{} asked.\n", text::count(report.questions_raised as usize, "question")));
+    out.push_str(&format!(
+        "\n## People\n\n{} asked.\n",
+        text::count(report.questions_raised as usize, "question")
+    ));
     for what in &report.interventions {
         let step = what.step.as_ref().map_or_else(String::new, |step| format!(" ({})", cell(step)));
         out.push_str(&format!("- {}: {}{step}\n", cell(&what.by), cell(&what.what)));
