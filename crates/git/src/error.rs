@@ -192,7 +192,8 @@ impl GitError {
     /// The error of a call that ended badly, by what it said. Messages are in the C locale.
     pub(crate) fn of_call(call: String, code: Option<i32>, stderr: &str) -> Self {
         let stderr: String = stderr.trim().chars().take(2000).collect();
-        if stderr.contains("No space left on device") || stderr.contains("Disk quota exceeded") {
+        let full = ["No space left on device", "Out of diskspace", "Disk quota exceeded"];
+        if full.iter().any(|words| stderr.contains(words)) {
             return Self::DiskFull { detail: format!("`{call}`") };
         }
         if stderr.contains(".lock': File exists") {
