@@ -117,4 +117,6 @@ fn conflicts() {
         })
     );
     assert_eq!(conflict(&nul(&format!("{B}@no tab@"))), None);
+    assert_eq!(conflict(b""), None);
+    assert_eq!(conflict(b"merge-tree: x - not something we can merge"), None);
 }
