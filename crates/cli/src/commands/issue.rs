@@ -49,7 +49,7 @@ pub enum What {
         #[arg(value_name = "N")]
         number: IssueNumber,
         /// The text; `-` reads it from standard input
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         body: String,
     },
 }
@@ -58,10 +58,10 @@ pub enum What {
 #[derive(Debug, Args)]
 pub struct NewArgs {
     /// One line
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub title: String,
     /// Markdown
-    #[arg(long, conflicts_with = "body_file")]
+    #[arg(long, conflicts_with = "body_file", allow_hyphen_values = true)]
     pub body: Option<String>,
     /// A file with the Markdown; `-` reads standard input
     #[arg(long, value_name = "FILE")]
