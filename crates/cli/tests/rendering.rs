@@ -233,7 +233,7 @@ fn a_board_fits_any_terminal() {
 #[test]
 fn a_run_that_asks_says_how_to_answer() {
     let (run, ..) = folded(usize::MAX);
-    insta::assert_snapshot!(summary(&run, &Rest::Asking(vec!["3-1".into()]), &[]), @r#"
+    insta::assert_snapshot!(summary(&run, &Rest::Asking(vec!["3-1".into()]), &[], true), @r#"
     ? #500 認証を追加 "$(rm -rf .)": waits for you
       issue      open
       tasks      1 of 2 done
