@@ -1,4 +1,5 @@
 //! A small run, event by event, as lines, as a board, as a summary and as a report.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi::output::line::{describe, line};
