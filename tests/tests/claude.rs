@@ -258,7 +258,7 @@ async fn a_stopped_session_takes_its_tools_along() {
     let pid = Path::new(&bench.path("worktree/pid")).to_owned();
     let stop = Box::pin(async move {
         while !pid.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     });
     let outcome = bench.run(&spec, stop).await;

@@ -192,8 +192,11 @@ impl GitError {
     /// The error of a call that ended badly, by what it said. Messages are in the C locale.
     pub(crate) fn of_call(call: String, code: Option<i32>, stderr: &str) -> Self {
         let stderr: String = stderr.trim().chars().take(2000).collect();
-        if stderr.contains("No space left on device") || stderr.contains("Disk quota exceeded") {
-            return Self::DiskFull { detail: format!("`{call}`") };
+        // Checkouts do not say why they could not write a file that they could open: the disk is what is left.
+        let full = ["No space left on device", "Disk quota exceeded", "unable to write file"];
+        if full.iter().any(|words| stderr.contains(words)) {
+            let said = stderr.lines().next().unwrap_or_default();
+            return Self::DiskFull { detail: format!("`{call}`: {said}") };
         }
         if stderr.contains(".lock': File exists") {
             return Self::Locked { detail: stderr };

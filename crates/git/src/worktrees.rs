@@ -130,6 +130,10 @@ impl Worktrees for GitWorktrees {
         carry(async move { repository.close_worktree(&run, &name).await }).await
     }
 
+    async fn drain(&self) -> Result<(), Failure> {
+        GitWorktrees::drain(self).await.map(|_| ())
+    }
+
     async fn list(&self) -> Result<Vec<Worktree>, Failure> {
         Ok(self.repository.list_worktrees()?)
     }

@@ -42,18 +42,12 @@ pub(crate) async fn measure(
     let mut cargo = Cargo::new(options, job, root, slot.as_ref().map(Slot::folder), watch)?;
     let mut sheet = Sheet::new(job.scope);
     let lock = Lock::remember(root);
-    let reason = match measure_all(&mut cargo, &mut sheet, job.scope, slot.as_ref()).await? {
-        Some(reason) => reason,
-        None => "not reached".to_owned(),
-    };
-    let became = lock.restore();
-    let mut checked = sheet.finish(&reason);
-    if let Some(about) = lock_finding(became)
-        && let Some(build) = checked.checks.iter_mut().find(|check| check.kind == CheckKind::Build)
-    {
-        build.findings.push(about);
+    let reason = measure_all(&mut cargo, &mut sheet, job.scope, slot.as_ref()).await?;
+    let reason = reason.unwrap_or_else(|| "not reached".to_owned());
+    if let Some(about) = lock_finding(lock.restore()) {
+        sheet.remark(about);
     }
-    Ok(checked)
+    Ok(sheet.finish(&reason))
 }
 
 /// The command lines, as people type them.

@@ -61,6 +61,13 @@ impl Sheet {
         self.checks.push(check);
     }
 
+    /// Adds a finding to a check that was entered, whatever it came to.
+    pub(crate) fn remark(&mut self, finding: Finding) {
+        if let Some(check) = self.checks.iter_mut().find(|check| check.kind == finding.check) {
+            check.findings.push(finding);
+        }
+    }
+
     /// Enters a check that could not be measured, and why; its numbers are missing for the same reason.
     pub(crate) fn not_measured(&mut self, kind: CheckKind, command: &[String], reason: &str, took: Duration) {
         self.enter(kind, command, CheckEnd::NotMeasured { reason: reason.to_owned() }, Vec::new(), took);

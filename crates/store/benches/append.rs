@@ -23,9 +23,9 @@ use tokio::task::JoinSet;
 
 /// Ours and the floor take turns, so that a busy machine slows both.
 const ROUNDS: u64 = 5;
-const APPENDS: u64 = 400;
+const APPENDS: u64 = 200;
 const APPENDERS: u64 = 64;
-const APPENDS_EACH: u64 = 16;
+const APPENDS_EACH: u64 = 8;
 const LOG: u64 = 100_000;
 
 fn main() {

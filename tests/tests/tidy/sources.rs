@@ -74,7 +74,10 @@ fn nothing_is_left_open() {
     for file in sources() {
         for (number, line) in read(&file).lines().enumerate() {
             for (word, advice) in words {
-                if line.contains(word) {
+                // An attribute begins its line; elsewhere it stands in a text. A child that another test starts
+                // is not left out: it runs with that test.
+                let attribute = !word.starts_with('#') || line.trim_start().starts_with(word);
+                if line.contains(word) && attribute && !line.contains("started by another test") {
                     complaints.push(format!("{}:{}: `{word}`: {advice}", file.display(), number + 1));
                 }
             }

@@ -56,12 +56,12 @@ pub(super) fn resolution(
     let Work::Task(original) = &run.step(&integrate_work.of)?.step.work else { return None };
     let theirs: CommitId = serde_json::from_value(failure.evidence["theirs"].clone()).ok()?;
     let n = integrate_work.resolutions + 1;
-    let resolve = StepId::new(format!("{}.resolve-{n}", original.task.id));
+    let resolve = free_id(run, &format!("{}.resolve", original.task.id), n);
     let work = TaskWork {
         purpose: Purpose::Resolve { theirs, files: conflict_files(failure) },
         ..TaskWork::clone(original)
     };
-    let merge = StepId::new(format!("{}.merge-{}", original.task.id, n + 1));
+    let merge = free_id(run, &format!("{}.merge", original.task.id), n + 1);
     Some(Extension {
         steps: vec![
             Step::new(resolve.clone(), Work::Task(Box::new(work))).needs([integrate_work.of.clone()]),
@@ -100,6 +100,12 @@ pub(super) fn base_resolution(run: &Run, update: &StepState, failure: &Failure) 
         joins: BTreeMap::new(),
         supersedes: Some((update.step.id.clone(), merge)),
     })
+}
+
+/// The first id `<stem>-<n>` from this number on that no step of the run has.
+fn free_id(run: &Run, stem: &str, n: u32) -> StepId {
+    let ids = (n..).map(|n| StepId::new(format!("{stem}-{n}")));
+    ids.into_iter().find(|id| run.step(id).is_none()).unwrap_or_else(|| StepId::new(stem))
 }
 
 /// How many steps of that kind the plan holds.

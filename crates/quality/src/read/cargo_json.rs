@@ -15,6 +15,8 @@ pub struct Messages {
     pub programs: Vec<TestProgram>,
     /// Whether the build succeeded; `None` where cargo gave up before building.
     pub finished: Option<bool>,
+    /// Errors of benchmarks that ask for unstable features, which a stable toolchain refuses (E0554).
+    pub unstable_benches: u64,
     /// Lines that are no messages of cargo, such as the output of documentation tests.
     pub other: String,
 }
@@ -23,6 +25,11 @@ impl Messages {
     /// The warnings.
     pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|one| one.level == Level::Warning)
+    }
+
+    /// Whether nothing is wrong but benchmarks that a stable toolchain cannot build.
+    pub fn only_unstable_benches(&self) -> bool {
+        self.unstable_benches > 0 && u64::try_from(self.errors().count()) == Ok(self.unstable_benches)
     }
 
     /// The errors, denied lints included.
@@ -80,11 +87,13 @@ pub fn read(output: &[u8]) -> Messages {
     let mut seen = HashSet::new();
     for line in text.lines() {
         match line.starts_with('{').then(|| serde_json::from_str::<Line>(line)) {
-            Some(Ok(Line::CompilerMessage { message })) => {
+            Some(Ok(Line::CompilerMessage { target, message })) => {
                 let column = message.column();
+                let unstable = message.is_unstable_feature() && target.is_bench();
                 if let Some(diagnostic) = message.diagnostic()
                     && seen.insert((diagnostic.clone(), column))
                 {
+                    messages.unstable_benches += u64::from(unstable);
                     messages.diagnostics.push(diagnostic);
                 }
             }
@@ -111,10 +120,33 @@ pub fn read(output: &[u8]) -> Messages {
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
-    CompilerMessage { message: Message },
-    CompilerArtifact { target: Target, profile: Profile, executable: Option<String> },
-    BuildFinished { success: bool },
+    CompilerMessage {
+        #[serde(default)]
+        target: Built,
+        message: Message,
+    },
+    CompilerArtifact {
+        target: Target,
+        profile: Profile,
+        executable: Option<String>,
+    },
+    BuildFinished {
+        success: bool,
+    },
     BuildScriptExecuted {},
+}
+
+/// The target that a message is about.
+#[derive(Default, Deserialize)]
+struct Built {
+    #[serde(default)]
+    kind: Vec<String>,
+}
+
+impl Built {
+    fn is_bench(&self) -> bool {
+        self.kind.iter().any(|kind| kind == "bench")
+    }
 }
 
 #[derive(Deserialize)]
@@ -153,6 +185,10 @@ struct Span {
 }
 
 impl Message {
+    fn is_unstable_feature(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| code.code == "E0554")
+    }
+
     fn main_span(&self) -> Option<&Span> {
         self.spans.iter().find(|span| span.is_primary)
     }
@@ -239,6 +275,7 @@ mod tests {
                 src_path: "/w/tests/t.rs".into(),
             }],
             finished: Some(false),
+            unstable_benches: 0,
             other: "{\"reason\":\"of-the-future\",\"x\":1}\n\nrunning 1 test\n".into(),
         };
         assert_eq!(read(output.as_bytes()), expected);

@@ -13,35 +13,54 @@ use crate::sheet::Sheet;
 pub(crate) const COMMAND: [&str; 5] =
     ["cargo", "clippy", "--all-targets", "--workspace", "--message-format=json"];
 
+/// The same without benchmarks.
+const WITHOUT_BENCHES: [&str; 8] =
+    ["cargo", "clippy", "--lib", "--bins", "--tests", "--examples", "--workspace", "--message-format=json"];
+
 /// Enters the build and the linter. Where clippy cannot tell whether the project builds, the tests will.
 pub(crate) async fn measure(cargo: &mut Cargo<'_>, sheet: &mut Sheet) -> Built {
-    let ran = cargo.run(&COMMAND).await;
-    let messages = cargo_json::read(&ran.stdout);
+    let mut ran = cargo.run(&COMMAND).await;
+    let mut messages = cargo_json::read(&ran.stdout);
+    let unstable_benches = messages.only_unstable_benches();
+    if unstable_benches {
+        // They are no part of what the project builds and tests with this toolchain.
+        ran = cargo.run(&WITHOUT_BENCHES).await;
+        messages = cargo_json::read(&ran.stdout);
+    }
+    let built = judge(cargo, sheet, &ran, &messages).await;
+    if unstable_benches {
+        let message = "benchmarks that need a nightly toolchain were not looked at";
+        sheet.remark(finding(CheckKind::Lint, Severity::Info, "E0554", message));
+    }
+    built
+}
+
+async fn judge(cargo: &mut Cargo<'_>, sheet: &mut Sheet, ran: &Ran, messages: &Messages) -> Built {
     let finished = match (&ran.end, ran.overflowed) {
         (End::Exited(_), false) => messages.finished,
-        _ => return unknown(sheet, &ran, &ran.reason()),
+        _ => return unknown(sheet, ran, &ran.reason()),
     };
     match finished {
         Some(true) => {
-            enter_build(cargo, sheet, &ran, true, &[]);
-            enter_lint(cargo, sheet, &ran, &messages);
+            enter_build(cargo, sheet, ran, true, &[]);
+            enter_lint(cargo, sheet, ran, messages);
             Built::Yes
         }
         // Only lints of clippy that are errors: the compiler itself has not objected.
         Some(false) if messages.errors().next().is_some() && messages.errors().all(Diagnostic::is_clippy) => {
-            enter_lint(cargo, sheet, &ran, &messages);
+            enter_lint(cargo, sheet, ran, messages);
             Built::Unknown
         }
         Some(false) => {
             let errors: Vec<_> = messages.errors().cloned().collect();
-            enter_build(cargo, sheet, &ran, false, &errors);
+            enter_build(cargo, sheet, ran, false, &errors);
             sheet.not_measured(CheckKind::Lint, &ran.argv, DOES_NOT_BUILD, ran.took);
             Built::No
         }
         None if !cargo.run(&["cargo", "clippy", "--version"]).await.ok() => {
-            unknown(sheet, &ran, "clippy is not installed: rustup component add clippy")
+            unknown(sheet, ran, "clippy is not installed: rustup component add clippy")
         }
-        None => unknown(sheet, &ran, &ran.reason()),
+        None => unknown(sheet, ran, &ran.reason()),
     }
 }
 

@@ -225,3 +225,35 @@ async fn documentation_that_cannot_be_built_is_not_counted() {
     assert_eq!(of(&checked, CheckKind::Docs).end, CheckEnd::Failed);
     assert_eq!(found(&checked, CheckKind::Docs), ["rustdoc::broken_intra_doc_links @ src/lib.rs:4"]);
 }
+
+#[tokio::test]
+async fn benchmarks_that_need_nightly_are_left_out_and_told() {
+    let bench = Bench::library(
+        "//! Demo.\n\n/// Wastes.\npub fn waste() {\n    let 数 = 1;\n}\n\n#[test]\nfn passes() {}\n",
+    );
+    bench.file("benches/fast.rs", "#![feature(test)]\nextern crate test;\n");
+    let checked = bench.check(Scope::Task).await;
+    assert_eq!(checked.measured.build, Measured::Value(true));
+    assert_eq!(checked.measured.lint_warnings, Measured::Value(1));
+    assert_eq!(found(&checked, CheckKind::Lint), ["unused_variables @ src/lib.rs:5", "E0554"]);
+    assert_eq!(checked.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 0, ignored: 0 }));
+
+    bench.file("benches/fast.rs", "fn main() {\n    let 数: u8 = \"雅\";\n}\n");
+    let checked = bench.check(Scope::Task).await;
+    assert_eq!(found(&checked, CheckKind::Build), ["E0308 @ benches/fast.rs:2"]);
+    assert_eq!(checked.measured.build, Measured::Value(false));
+}
+
+#[tokio::test]
+async fn tests_see_their_own_surroundings_only() {
+    let mut bench = Bench::library("//! Demo.\n");
+    bench.options = bench.options.with_var("HTTPS_PROXY", "proxy.example");
+    bench.file(
+        "tests/sees.rs",
+        "#[test]\nfn sees() {\n    let mut names: Vec<_> = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with(\"MIYABI\") || \
+         name.contains(\"TOKEN\") || name.ends_with(\"PROXY\")).collect();\n    names.sort();\n    assert_eq!(names, [\"HTTPS_PROXY\", \"MIYABI_CHECK\", \
+         \"MIYABI_RUN\"]);\n    assert_eq!(std::env::current_dir().unwrap(), std::path::Path::new(env!(\"CARGO_MANIFEST_DIR\")));\n}\n",
+    );
+    let checked = bench.check(Scope::Task).await;
+    assert_eq!(checked.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 0, ignored: 0 }));
+}

@@ -1,3 +1,5 @@
+//! Tests of the module that this file belongs to.
+
 use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::*;

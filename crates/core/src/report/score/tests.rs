@@ -1,3 +1,5 @@
+//! Tests of the module that this file belongs to.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -164,3 +164,49 @@ fn program_name(program: &Path) -> String {
         _ => name.into_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict() -> Verdict {
+        Verdict::new(Path::new("/w"), Duration::from_secs(2))
+    }
+
+    fn ran(end: End) -> Ran {
+        Ran::without_output(vec!["cargo".into(), "test".into()], end)
+    }
+
+    #[test]
+    fn a_program_that_did_not_report_spoils_the_run() {
+        let mut verdict = verdict();
+        verdict.name_programs(vec![TestProgram {
+            executable: "/t/deps/雅-0123456789abcdef".into(),
+            target: "雅".into(),
+            src_path: "/w/tests/雅.rs".into(),
+        }]);
+        let reason = verdict.finish(&ran(End::Exited(0))).err();
+        let expected =
+            "the test program `雅` did not report: it was built for another machine, or did not run";
+        assert_eq!(reason.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn an_exit_code_that_no_failure_explains_is_a_failure() {
+        let verdict = verdict().finish(&ran(End::Exited(101))).expect("is measured");
+        assert_eq!(verdict.counts, TestCounts { passed: 0, failed: 1, ignored: 0 });
+        assert_eq!(verdict.findings[0].message, "`cargo test` ended with exit code 101");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_between_programs_is_not_measured() {
+        let reason = verdict().finish(&ran(End::TimedOut(Duration::from_secs(2)))).err();
+        assert_eq!(reason.as_deref(), Some("`cargo test` did not end within 2 s"));
+    }
+
+    #[test]
+    fn programs_are_named_without_their_hash() {
+        assert_eq!(program_name(Path::new("/t/debug/deps/my-雅-0123456789abcdef")), "my-雅");
+        assert_eq!(program_name(Path::new("/t/debug/deps/my-own")), "my-own");
+    }
+}
