@@ -72,7 +72,6 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
     }
     // Everything is looked at before the first write, the database included.
     let home = Home::open(context, Access::Read, flags.clone())?;
-    home.worktrees.inspect().await?;
     let file = args.file.as_ref().map(|file| read_file(context, file)).transpose()?;
     let mut joined = Vec::new();
     let mut fresh = Vec::new();
