@@ -21,6 +21,8 @@ pub struct Context {
     pub env: Vec<(String, String)>,
     /// Where the command was typed.
     pub cwd: PathBuf,
+    /// The repository is removed when the command ends: nothing can be typed there afterwards.
+    pub gone_afterwards: bool,
 }
 
 impl Context {
@@ -38,7 +40,7 @@ impl Context {
         let is_terminal = Term::stderr().features().is_attended() && !console::is_dumb();
         let live = is_terminal && !(global.json || global.quiet || global.no_progress || is_verbose);
         let output = Output { json: global.json, quiet: global.quiet, live };
-        let context = Self { global, output, env, cwd };
+        let context = Self { global, output, env, cwd, gone_afterwards: false };
         output::set_color(context.global.color, context.var("NO_COLOR").is_some());
         Ok(context)
     }
