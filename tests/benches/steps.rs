@@ -67,7 +67,9 @@ fn layered(steps: usize) -> Plan {
         let (layer, place) = (ix / 100, ix % 100);
         (0..3).filter(move |_| layer > 0).map(move |k| id((layer - 1) * 100 + (place + k) % 100))
     };
-    Plan { steps: (0..steps).map(|ix| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix))).collect() }
+    Plan {
+        steps: (0..steps).map(|ix| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix))).collect(),
+    }
 }
 
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {

@@ -75,7 +75,8 @@ pub fn answer<T: JsonSchema + DeserializeOwned>(last_message: &str) -> Result<T,
 /// The same for a schema that is known only as a value.
 pub fn check(schema: &Value, last_message: &str) -> Result<Value, BadAnswer> {
     let value = find(last_message)?;
-    let validator = jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
+    let validator =
+        jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
     let violations: Vec<_> = validator
         .iter_errors(&value)
         .map(|error| Violation {

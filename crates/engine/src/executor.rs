@@ -103,7 +103,15 @@ impl Engine {
     pub async fn drive(&self, run: &RunId, mut stop: Stop) -> Result<Rest, EngineError> {
         let Some(state) = self.read(run).await? else { return Err(StoreError::NoRun(run.clone()).into()) };
         let (sender, mut messages) = mpsc::channel(1024);
-        let mut drive = Drive { engine: self, run: state, sender, stops: HashMap::new(), writes: VecDeque::new(), writing: false, decided_at: Timestamp::MIN };
+        let mut drive = Drive {
+            engine: self,
+            run: state,
+            sender,
+            stops: HashMap::new(),
+            writes: VecDeque::new(),
+            writing: false,
+            decided_at: Timestamp::MIN,
+        };
         drive.recover().await?;
         loop {
             if let Some((status, _)) = &drive.run.ended {
@@ -118,7 +126,8 @@ impl Engine {
             }
             let sweep = self.clock.now().saturating_add(SWEEP).unwrap_or(Timestamp::MAX);
             // A time that was decided upon already waits for something else, such as a free place.
-            let wake = drive.run.next_wake().filter(|at| *at > drive.decided_at).map_or(sweep, |at| at.min(sweep));
+            let wake =
+                drive.run.next_wake().filter(|at| *at > drive.decided_at).map_or(sweep, |at| at.min(sweep));
             tokio::select! {
                 biased;
                 () = &mut stop => return drive.interrupt(&mut messages).await,
@@ -159,7 +168,8 @@ impl Drive<'_> {
     /// Says what an earlier process lost, ends what it left running, and takes up its open writes.
     async fn recover(&mut self) -> Result<(), EngineError> {
         let open = self.run.sessions.iter().filter(|session| session.end.is_none());
-        let (sessions, marks): (Vec<_>, Vec<_>) = open.map(|session| (session.id.clone(), session.process)).unzip();
+        let (sessions, marks): (Vec<_>, Vec<_>) =
+            open.map(|session| (session.id.clone(), session.process)).unzip();
         let marks: Vec<_> = marks.into_iter().flatten().collect();
         let ended = if self.run.ended.is_none() && self.run.next_seq > 1 {
             self.engine.agents.reap(&self.run.id, &marks).await
@@ -171,7 +181,8 @@ impl Drive<'_> {
         }
         let mut facts: Vec<Fact> = Vec::new();
         for session in sessions {
-            let ended = SessionEnded { session, end: SessionEnd::Stopped, usage: Default::default(), leftovers: 0 };
+            let ended =
+                SessionEnded { session, end: SessionEnd::Stopped, usage: Default::default(), leftovers: 0 };
             facts.push((EventBody::SessionEnded(Box::new(ended)), None));
         }
         for state in self.run.running() {
@@ -415,7 +426,9 @@ async fn within(
     stop: watch::Sender<bool>,
 ) -> StepResult {
     let flat = |joined: Result<StepResult, tokio::task::JoinError>| {
-        joined.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, format!("the step broke off: {error}"))))
+        joined.unwrap_or_else(|error| {
+            Err(Failure::new(FailureClass::Internal, format!("the step broke off: {error}")))
+        })
     };
     let Some(deadline) = deadline else { return flat(work.await) };
     tokio::select! {

@@ -75,7 +75,11 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(sender: mpsc::Sender<Message>, observers: Vec<Arc<dyn Observer>>, step: StepId) -> Self {
+    pub(crate) fn new(
+        sender: mpsc::Sender<Message>,
+        observers: Vec<Arc<dyn Observer>>,
+        step: StepId,
+    ) -> Self {
         Self { sender, observers, step }
     }
 

@@ -1,7 +1,8 @@
 //! What the agent is given: the prompt and the context files.
 
 use miyabi_core::context::{
-    AgentContext, CONTEXT_JSON, CONTEXT_MD, CONTEXT_PROMPT, ContextConfig, ContextIssue, ContextTask, WorktreeInfo,
+    AgentContext, CONTEXT_JSON, CONTEXT_MD, CONTEXT_PROMPT, ContextConfig, ContextIssue, ContextTask,
+    WorktreeInfo,
 };
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::plan::Purpose;
@@ -13,7 +14,11 @@ use super::Attempt;
 
 impl Attempt {
     /// Renders the prompt and puts it and the context files into the worktree.
-    pub(super) async fn prepare(&self, worktree: &Worktree, conflicts: &[ConflictFile]) -> Result<String, Failure> {
+    pub(super) async fn prepare(
+        &self,
+        worktree: &Worktree,
+        conflicts: &[ConflictFile],
+    ) -> Result<String, Failure> {
         let context = self.context(worktree);
         let template = match self.work.purpose {
             Purpose::Implement if self.findings.is_empty() => "codegen",
@@ -49,7 +54,8 @@ impl Attempt {
         let prompt = self.world.agents.prompt(template, &values)?;
         let json = serde_json::to_string_pretty(&context)
             .map_err(|error| Failure::caused(FailureClass::Internal, &error))?;
-        let files = [(CONTEXT_JSON, json), (CONTEXT_MD, context.to_markdown()), (CONTEXT_PROMPT, prompt.clone())];
+        let files =
+            [(CONTEXT_JSON, json), (CONTEXT_MD, context.to_markdown()), (CONTEXT_PROMPT, prompt.clone())];
         self.world.worktrees.put_context(worktree, &files).await?;
         Ok(prompt)
     }
