@@ -73,7 +73,7 @@ fn layered(steps: usize) -> Plan {
 }
 
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("log.db")).unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join("log.db")).unwrap());
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
     let engine = Engine::over(Arc::clone(&store), forge, agents, Arc::new(Now), Arc::new(runner));
     let id = RunId::from("00000000-0000-7000-8000-000000000001");

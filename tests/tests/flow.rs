@@ -93,7 +93,7 @@ fn independent_tasks_run_side_by_side_and_a_dependant_sees_their_merged_work() {
 
     let messages = env.git(&["log", "--format=%B%x00", "main"]);
     for trailer in ["Miyabi-Run: ", "Miyabi-Task: ", "Miyabi-Session: "] {
-        assert_eq!(messages.matches(trailer).count() >= 3, true, "{trailer} in\n{messages}");
+        assert!(messages.matches(trailer).count() >= 3, "{trailer} in\n{messages}");
     }
     assert!(messages.contains(&format!("Refs #{issue} (task 1/3)")), "{messages}");
 

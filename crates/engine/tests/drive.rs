@@ -173,8 +173,13 @@ async fn a_permanent_failure_skips_what_needs_it_and_leaves_the_rest_alone() {
     let state = stage.state().await;
     let statuses: Vec<_> =
         state.steps().iter().map(|state| (state.step.id.as_str(), state.status())).collect();
-    use Status::{Failed, Skipped, Succeeded};
-    assert_eq!(statuses, [("a", Failed), ("sibling", Succeeded), ("b", Skipped), ("c", Skipped)]);
+    let expected = [
+        ("a", Status::Failed),
+        ("sibling", Status::Succeeded),
+        ("b", Status::Skipped),
+        ("c", Status::Skipped),
+    ];
+    assert_eq!(statuses, expected);
     assert_eq!(state.ended.unwrap().1, "`a` failed: as scripted");
 }
 
