@@ -239,6 +239,10 @@ fn three_issues_at_once_on_one_repository() {
     let third = third.wait_with_output().unwrap();
     both.expect(0);
     assert_eq!(third.status.code(), Some(0), "{}", String::from_utf8_lossy(&third.stderr));
+    let updates = (1..=3).flat_map(|run| log(&env, run)).filter(|body| {
+        body["type"] == "step_succeeded" && body["step"].as_str().unwrap().starts_with("update-")
+    });
+    assert!(updates.count() >= 2, "whoever merges second measures what the others brought, too");
     for issue in &issues {
         assert_eq!(env.read(&format!("notes/{issue}.md")), format!("note {issue}\n"));
     }

@@ -176,6 +176,7 @@ fn text_that_would_be_commands_elsewhere_stays_text() {
 
 /// A file system of a few megabytes for the worktrees, where the machine lets us have one.
 #[test]
+#[expect(clippy::print_stdout, reason = "what is left out is said")]
 fn a_full_disk_under_the_worktrees() {
     let env = TestEnv::with_crate(PROGRAM);
     env.write("large.bin", &"0123456789abcdef".repeat(512 * 1024));
