@@ -1,5 +1,4 @@
 //! `miyabi demo`: the first thing that a new user sees.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 
