@@ -400,8 +400,14 @@ impl Drive<'_> {
                 return Ok(());
             }
             match self.engine.store.append(from, &batch).await {
+                Ok(()) => {
+                    for observer in &self.engine.observers {
+                        batch.iter().for_each(|event| observer.event(&self.run, event));
+                    }
+                    return Ok(());
+                }
                 Err(StoreError::Behind { .. }) => self.reload(u64::MAX).await?,
-                result => return Ok(result?),
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -1,5 +1,4 @@
 //! Recorded answers of git 2.47 and what is read from them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 

@@ -22,6 +22,7 @@ const DATABASE: &str = "MIYABI_TEST_DATABASE";
 const NUMBER: &str = "MIYABI_TEST_NUMBER";
 
 /// Starts another program with that number on the database.
+#[expect(clippy::disallowed_methods, reason = "a test starts itself as the other program")]
 fn start(test: &str, database: &Path, number: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
