@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod drive;
 mod executor;
+mod message;
 mod steps;
 mod writer;
 
