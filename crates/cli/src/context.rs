@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use console::Term;
 use serde_json::Value;
 
-use crate::args::{Global, LogLevel};
 use crate::error::CliError;
+use crate::global::{Global, LogLevel};
 use crate::output::{self, Output};
 use crate::settings::{self, Places, Settings};
 

@@ -6,8 +6,8 @@ use miyabi_core::redact::Redactor;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
-use crate::args::{LogFormat, LogLevel};
 use crate::context::Context;
+use crate::global::{LogFormat, LogLevel};
 use crate::output::screen::LogWriter;
 
 /// Switches the log on as asked.
