@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use crate::executor::{Engine, Rest};
 use crate::message::{Message, Written};
 use crate::steps::{Job, Outcome, Progress};
-use crate::{EngineError, writer};
+use crate::{EngineError, capture, writer};
 
 /// A fact, and who waits until it is durable.
 pub(crate) type Fact = (EventBody, Option<tokio::sync::oneshot::Sender<()>>);
@@ -221,8 +221,9 @@ impl<'a> Drive<'a> {
     /// The facts in a message.
     pub(crate) fn facts(&mut self, message: Message) -> Vec<Fact> {
         match message {
-            Message::Fact(body, durable) => vec![(body, Some(durable))],
+            Message::Fact(body, durable) => vec![(capture::fact(&self.engine.redactor, body), Some(durable))],
             Message::Ended { step, attempt, result } => {
+                let result = capture::outcome(&self.engine.redactor, result);
                 self.stops.remove(&(step.clone(), attempt));
                 debug!(run.id = %self.run.id, step = %step, attempt, ok = result.is_ok(), "attempt ended");
                 let body = match result {
@@ -244,6 +245,7 @@ impl<'a> Drive<'a> {
                         pair(done, intent.ends_step.then_some(ended))
                     }
                     Err(failure) => {
+                        let failure = capture::failure(&self.engine.redactor, failure);
                         let failed = EventBody::IntentFailed { intent: id, failure: failure.clone() };
                         let ended = EventBody::StepFailed { step, attempt, failure };
                         pair(failed, intent.ends_step.then_some(ended))

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use miyabi_core::event::EventBody;
 use miyabi_core::ids::{EscalationId, RunId};
 use miyabi_core::ports::{Agents, Clock, Forge, Stop, Store, StoreError};
+use miyabi_core::redact::Redactor;
 use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
 use tokio::sync::mpsc;
@@ -38,6 +39,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runner: Arc<dyn StepRunner>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 impl Engine {
@@ -56,7 +58,13 @@ impl Engine {
         clock: Arc<dyn Clock>,
         runner: Arc<dyn StepRunner>,
     ) -> Self {
-        Self { store, forge, agents, clock, runner, observers: Vec::new() }
+        let redactor = Arc::new(Redactor::new([]));
+        Self { store, forge, agents, clock, runner, observers: Vec::new(), redactor }
+    }
+
+    /// Takes these secrets out of whatever becomes an event, besides those that are known by their shape.
+    pub fn redact(&mut self, redactor: Arc<Redactor>) {
+        self.redactor = redactor;
     }
 
     /// Lets someone look on.
