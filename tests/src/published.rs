@@ -47,7 +47,12 @@ impl TestEnv {
         let mut vendor = self.command("cargo");
         vendor.args(["vendor", "--quiet", "--versioned-dirs", "vendor"]).current_dir(&scratch);
         let ran = run(&mut vendor);
-        assert_eq!(ran.code, Some(0), "`{name}` {version} cannot be taken from the registry:\n{}", ran.stderr);
+        assert_eq!(
+            ran.code,
+            Some(0),
+            "`{name}` {version} cannot be taken from the registry:\n{}",
+            ran.stderr
+        );
         scratch.join("vendor").join(format!("{name}-{version}"))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use miyabi_tests::env::TestEnv;
@@ -83,7 +83,8 @@ const FILES: [(&str, &str); 3] =
 /// What each session does; the last question of a conversation is answered with words.
 fn work(worktrees: &Path, task: usize, answers: usize) -> Turn {
     let path = |name: &str| worktrees.join(format!("issue-1-task{task}")).join(name);
-    let test = || Turn::tool("Bash", json!({ "command": "cargo test --quiet", "description": "Run the tests" }));
+    let test =
+        || Turn::tool("Bash", json!({ "command": "cargo test --quiet", "description": "Run the tests" }));
     match (FILES.get(task - 1), answers) {
         (Some((name, text)), 0) => Turn::Use {
             text: "書きます。".to_owned(),
@@ -93,7 +94,10 @@ fn work(worktrees: &Path, task: usize, answers: usize) -> Turn {
         (None, 0) => Turn::tool("Read", json!({ "file_path": path("lib.rs") })),
         (None, 1) => {
             let new = format!("{HASH}{MARKER}");
-            Turn::tool("Edit", json!({ "file_path": path("lib.rs"), "old_string": MARKER, "new_string": new }))
+            Turn::tool(
+                "Edit",
+                json!({ "file_path": path("lib.rs"), "old_string": MARKER, "new_string": new }),
+            )
         }
         (Some(_), 1) | (None, 2) => test(),
         _ => Turn::Say(format!("Task {task} is done, and the tests pass.")),
@@ -142,8 +146,8 @@ fn task_of(asked: &Asked) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn claude_code_does_four_tasks_on_fnv_three_of_them_at_once() {
     let Some(claude) = claude_or_say() else { return };
-    let worktrees = std::sync::Arc::new(Mutex::new(PathBuf::new()));
-    let (place, meeting) = (std::sync::Arc::clone(&worktrees), Meeting::default());
+    let worktrees = Arc::new(Mutex::new(PathBuf::new()));
+    let (place, meeting) = (Arc::clone(&worktrees), Meeting::default());
     let endpoint = ModelEndpoint::answering(move |asked| {
         let task = task_of(asked);
         let alone = task <= FILES.len()
@@ -167,7 +171,8 @@ async fn claude_code_does_four_tasks_on_fnv_three_of_them_at_once() {
     let asked = endpoint.asked();
     assert_eq!(asked.len(), 3 * 3 + 4, "a file, a command and an end; once with reading first");
     for task in 1..=4 {
-        let last = asked.iter().filter(|asked| task_of(asked) == task).max_by_key(|asked| asked.answers).unwrap();
+        let last =
+            asked.iter().filter(|asked| task_of(asked) == task).max_by_key(|asked| asked.answers).unwrap();
         assert!(last.user_text().contains("test result: ok."), "it ran the tests: {}", last.user_text());
     }
     let log = log(&env);
@@ -189,29 +194,39 @@ async fn claude_code_does_four_tasks_on_fnv_three_of_them_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claude_code_that_was_refused_and_says_it_wrote_fails_as_no_changes() {
     let Some(claude) = claude_or_say() else { return };
-    let outside = std::sync::Arc::new(Mutex::new(PathBuf::new()));
-    let place = std::sync::Arc::clone(&outside);
-    let endpoint = ModelEndpoint::answering(move |asked| match asked.answers {
-        0 => Turn::tool("Write", json!({ "file_path": *place.lock().unwrap(), "content": "外\n" })),
-        _ => Turn::Say("I have written the file, and every test passes.".to_owned()),
+    let outside = Arc::new(Mutex::new(Vec::new()));
+    let places = Arc::clone(&outside);
+    let endpoint = ModelEndpoint::answering(move |asked| {
+        let places: MutexGuard<'_, Vec<PathBuf>> = places.lock().unwrap();
+        match places.get(asked.answers) {
+            Some(place) => Turn::tool("Write", json!({ "file_path": place, "content": "外\n" })),
+            None => Turn::Say("I have written the files, and every test passes.".to_owned()),
+        }
     })
     .await
     .unwrap();
     let env = environment(&claude, &endpoint);
-    *outside.lock().unwrap() = env.root().join("outside.txt");
+    // Beside the repository, in the main checkout, and in the worktree of all tasks.
+    let places = ["outside.txt", "repo/outside.txt", "repo/.worktrees/issue-1/outside.txt"];
+    let places = places.map(|place| env.root().join(place));
+    *outside.lock().unwrap() = places.to_vec();
     let tree = env.tree("main");
     let issue = file_issue(&env, "Write a note", "One note.");
     let ran = run(&env, issue, "claude").expect(10);
     assert!(format!("{ran:?}").contains("git shows no change"), "{ran:?}");
 
-    assert!(!env.root().join("outside.txt").exists(), "nothing is written outside of the worktree");
+    for place in &places {
+        assert!(!place.exists(), "nothing is written outside of the worktree: {}", place.display());
+    }
     let log = log(&env);
     let [failed] = of_type(&log, "step_failed")[..] else { panic!("{log:#?}") };
     assert_eq!((&failed["step"], &failed["failure"]["class"]), (&"task-1-1".into(), &"no_changes".into()));
     let evidence = failed["failure"]["evidence"].as_array().unwrap();
-    let refused = format!("refused: Write {}", env.root().join("outside.txt").display());
-    assert!(evidence[0].as_str().unwrap().starts_with(&refused), "{evidence:?}");
-    assert_eq!(evidence[1..], ["it said: I have written the file, and every test passes."]);
+    for (place, line) in places.iter().zip(evidence) {
+        let refused = format!("refused: Write {}", place.display());
+        assert!(line.as_str().unwrap().starts_with(&refused), "{evidence:?}");
+    }
+    assert_eq!(evidence[3..], ["it said: I have written the files, and every test passes."]);
     assert_eq!(of_type(&log, "session_ended").len(), 1, "it is not asked the same again");
     assert_eq!(env.tree("main"), tree);
     assert_eq!(env.worktrees(), ["issue-1", "issue-1-task1"], "kept to look at");

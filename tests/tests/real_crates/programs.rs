@@ -159,7 +159,9 @@ fn a_playbook_adds_two_modules_to_heck_in_tasks_that_stand_on_one_another() {
     before.assert_landed(&env, issue, &files, 7);
     let log = log(&env);
     let place = |kind: &str, step: &str| {
-        log.iter().position(|body| body["type"] == kind && body["step"] == step).unwrap_or_else(|| panic!("{step}"))
+        log.iter()
+            .position(|body| body["type"] == kind && body["step"] == step)
+            .unwrap_or_else(|| panic!("{step}"))
     };
     for (task, stands_on) in [(2, 1), (3, 1), (3, 2)] {
         let merged = place("step_succeeded", &format!("task-{issue}-{stands_on}.merge"));
