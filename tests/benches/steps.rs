@@ -67,11 +67,13 @@ fn layered(steps: usize) -> Plan {
         let (layer, place) = (ix / 100, ix % 100);
         (0..3).filter(move |_| layer > 0).map(move |k| id((layer - 1) * 100 + (place + k) % 100))
     };
-    Plan { steps: (0..steps).map(|ix| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix))).collect() }
+    Plan {
+        steps: (0..steps).map(|ix| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix))).collect(),
+    }
 }
 
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("log.db")).unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join("log.db")).unwrap());
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
     let engine = Engine::over(Arc::clone(&store), forge, agents, Arc::new(Now), Arc::new(runner));
     let id = RunId::from("00000000-0000-7000-8000-000000000001");

@@ -1,5 +1,4 @@
 //! `miyabi demo`: the first thing that a new user sees.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 
@@ -13,7 +12,12 @@ fn an_issue_becomes_six_tasks_a_score_and_a_merge() {
     let folder = env.root().join("demo");
     let ran = env.miyabi(["demo", "--keep", "--dir", folder.to_str().unwrap()]).expect(0);
     for shown in ["task-500-1", "task-500-6", "Add user authentication", "merged"] {
-        assert!(ran.stdout.contains(shown) || ran.stderr.contains(shown), "{shown}\n{}\n{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stdout.contains(shown) || ran.stderr.contains(shown),
+            "{shown}\n{}\n{}",
+            ran.stdout,
+            ran.stderr
+        );
     }
     let git = |arguments: &[&str]| {
         let ran = run(env.command("git").current_dir(&folder).args(arguments)).expect(0);
@@ -25,7 +29,11 @@ fn an_issue_becomes_six_tasks_a_score_and_a_merge() {
         assert!(messages.contains(&format!("Miyabi-Task: task-500-{n}")), "{messages}");
     }
     assert!(messages.contains("Closes #500"), "{messages}");
-    assert_eq!(git(&["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1, "no worktree is left");
+    assert_eq!(
+        git(&["worktree", "list", "--porcelain"]).matches("worktree ").count(),
+        1,
+        "no worktree is left"
+    );
     assert_eq!(git(&["branch", "--format=%(refname:short)"]), "main", "no branch is left");
     assert_eq!(git(&["status", "--porcelain"]), "");
 

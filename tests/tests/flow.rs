@@ -54,7 +54,8 @@ fn nothing_is_left(env: &TestEnv) {
     assert_eq!(env.processes(), Vec::<u32>::new());
 }
 
-const THREE: &str = "- [ ] Write the left note\n- [ ] Write the right note\n- [ ] Join the notes (depends on 1, 2)\n";
+const THREE: &str =
+    "- [ ] Write the left note\n- [ ] Write the right note\n- [ ] Join the notes (depends on 1, 2)\n";
 const THREE_NOTES: &str = r#"
 task-1:
   - write: { path: notes/left.md, content: "left\n" }
@@ -73,15 +74,16 @@ fn independent_tasks_run_side_by_side_and_a_dependant_sees_their_merged_work() {
     let log = log(&env, 1);
     let started = |step: &str| position(&log, "step_started", step);
     let succeeded = |step: &str| position(&log, "step_succeeded", step);
-    let (one, two, three) =
-        (format!("task-{issue}-1"), format!("task-{issue}-2"), format!("task-{issue}-3"));
+    let (one, two, three) = (format!("task-{issue}-1"), format!("task-{issue}-2"), format!("task-{issue}-3"));
     assert!(started(&two) < succeeded(&one) && started(&one) < succeeded(&two), "side by side");
     for merge in [format!("{one}.merge"), format!("{two}.merge")] {
         assert!(succeeded(&merge) < started(&three), "`{three}` starts when `{merge}` has ended");
     }
 
     let mut expected = before;
-    for (path, text) in [("notes/left.md", "left\n"), ("notes/right.md", "right\n"), ("notes/both.md", "left\nright\n")] {
+    for (path, text) in
+        [("notes/left.md", "left\n"), ("notes/right.md", "right\n"), ("notes/both.md", "left\nright\n")]
+    {
         assert_eq!(env.read(path), text, "the main checkout follows");
         expected.push(format!("100644 blob {}\t{path}", env.git(&["rev-parse", &format!("main:{path}")])));
     }
@@ -91,19 +93,21 @@ fn independent_tasks_run_side_by_side_and_a_dependant_sees_their_merged_work() {
 
     let messages = env.git(&["log", "--format=%B%x00", "main"]);
     for trailer in ["Miyabi-Run: ", "Miyabi-Task: ", "Miyabi-Session: "] {
-        assert_eq!(messages.matches(trailer).count() >= 3, true, "{trailer} in\n{messages}");
+        assert!(messages.matches(trailer).count() >= 3, "{trailer} in\n{messages}");
     }
     assert!(messages.contains(&format!("Refs #{issue} (task 1/3)")), "{messages}");
 
     let shown = env.miyabi(["issue", "show", &issue.to_string(), "--json"]).expect(0).json();
     let text = shown.to_string();
     assert_eq!(shown["issue"]["open"], false, "{text}");
-    let labels: Vec<_> = shown["issue"]["labels"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let labels: Vec<_> =
+        shown["issue"]["labels"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(labels.contains(&"state:done"), "{labels:?}");
     assert!(!labels.contains(&"state:implementing"), "{labels:?}");
     let comments = shown["comments"].as_array().unwrap();
     for expected in ["```mermaid", &format!("Quality Report #{issue}"), "Timeline"] {
-        let found = comments.iter().filter(|comment| comment["body"].as_str().unwrap().contains(expected)).count();
+        let found =
+            comments.iter().filter(|comment| comment["body"].as_str().unwrap().contains(expected)).count();
         assert_eq!(found, 1, "one comment with {expected}: {text}");
     }
     assert!(ran.stdout.contains("85"), "the score is shown: {}", ran.stdout);
@@ -123,12 +127,19 @@ task-2:
   - write: { path: notes/right.md, content: "right\n" }
 "#;
     let ran = run(&env, issue, playbook).expect(10);
-    assert!(ran.stderr.contains("git shows no change") || ran.stdout.contains("git shows no change"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("git shows no change") || ran.stdout.contains("git shows no change"),
+        "{ran:?}"
+    );
     let log = log(&env, 1);
     let failed = &log[position(&log, "step_failed", &format!("task-{issue}-1"))];
     assert_eq!(failed["failure"]["class"], "no_changes");
     position(&log, "step_succeeded", &format!("task-{issue}-2.merge"));
-    assert!(env.worktrees().contains(&format!("issue-{issue}-task1")), "kept to look at: {:?}", env.worktrees());
+    assert!(
+        env.worktrees().contains(&format!("issue-{issue}-task1")),
+        "kept to look at: {:?}",
+        env.worktrees()
+    );
     assert_eq!(env.git(&["log", "--format=%s", "main"]).lines().count(), 2, "nothing was merged");
     assert_eq!(env.processes(), Vec::<u32>::new());
 }
@@ -212,17 +223,26 @@ fn three_issues_at_once_on_one_repository() {
     let issues: Vec<_> = (1..=3).map(|n| file_issue(&env, &format!("Write note {n}"), "One note.")).collect();
     let playbook: String = issues
         .iter()
-        .map(|issue| format!("task-{issue}-1:\n  - write: {{ path: notes/{issue}.md, content: \"note {issue}\\n\" }}\n"))
+        .map(|issue| {
+            format!(
+                "task-{issue}-1:\n  - write: {{ path: notes/{issue}.md, content: \"note {issue}\\n\" }}\n"
+            )
+        })
         .collect();
     let path = env.root().join("playbook.yaml");
     std::fs::write(&path, playbook).unwrap();
     let agent = format!("scripted:{}", path.display());
     // Two in one process, the third in another, at the same time.
     let third = env.start(["run", "issue", &issues[2].to_string(), "--agent", &agent]);
-    let both = env.miyabi(["run", "issue", &issues[0].to_string(), &issues[1].to_string(), "--agent", &agent]);
+    let both =
+        env.miyabi(["run", "issue", &issues[0].to_string(), &issues[1].to_string(), "--agent", &agent]);
     let third = third.wait_with_output().unwrap();
     both.expect(0);
     assert_eq!(third.status.code(), Some(0), "{}", String::from_utf8_lossy(&third.stderr));
+    let updates = (1..=3).flat_map(|run| log(&env, run)).filter(|body| {
+        body["type"] == "step_succeeded" && body["step"].as_str().unwrap().starts_with("update-")
+    });
+    assert!(updates.count() >= 2, "whoever merges second measures what the others brought, too");
     for issue in &issues {
         assert_eq!(env.read(&format!("notes/{issue}.md")), format!("note {issue}\n"));
     }
@@ -276,7 +296,10 @@ fn killed_in_the_middle_it_ends_as_if_it_had_not_been() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(!env.processes().is_empty(), "the program outlives miyabi's death, so there is something to clean up");
+    assert!(
+        !env.processes().is_empty(),
+        "the program outlives miyabi's death, so there is something to clean up"
+    );
     let status = env.miyabi(["status"]).expect(0);
     assert!(status.stdout.contains("interrupted"), "true status: {}", status.stdout);
 
@@ -296,7 +319,8 @@ fn killed_in_the_middle_it_ends_as_if_it_had_not_been() {
     assert_eq!(more, [(step, 2)], "only what was under way is done again");
     // What the lost attempt had written is pinned, not gone.
     let kept = env.git(&["for-each-ref", "--format=%(refname)", "refs/miyabi/keep/"]);
-    let half = kept.lines().any(|name| env.git(&["ls-tree", "-r", "--name-only", name]).contains("notes/half.md"));
+    let half =
+        kept.lines().any(|name| env.git(&["ls-tree", "-r", "--name-only", name]).contains("notes/half.md"));
     assert!(half, "kept: {kept}");
     assert!(env.miyabi(["resume"]).expect(0).stderr.len() < 400, "nothing to do is said shortly");
 }

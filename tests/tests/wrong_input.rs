@@ -103,7 +103,10 @@ fn an_invalid_flow_shows_every_problem_with_its_place() {
     let issue = file_issue(&env, "Write a note", "One note.");
     let agent = playbook(&env, WRITES);
     let ran = env.miyabi(["run", "issue", &issue, "--agent", &agent]).expect(1);
-    says(&ran, &["issue.yaml:5:", "analize", "issue.yaml:6:", "colour", "issue.yaml:7:", "issue.yaml:9:", "nobody"]);
+    says(
+        &ran,
+        &["issue.yaml:5:", "analize", "issue.yaml:6:", "colour", "issue.yaml:7:", "issue.yaml:9:", "nobody"],
+    );
     nothing_was_done(&env);
 }
 
@@ -148,7 +151,8 @@ fn text_that_would_be_commands_elsewhere_stays_text() {
     env.git(&["add", "--all"]);
     env.git(&["commit", "--quiet", "--message", "Settle the policy"]);
     let title = "日本語の題 \"quoted\" 'single' `touch pwned` $(touch pwned) ${HOME} {{ 7*7 }} --help";
-    let mut body = "本文 $(touch pwned) `touch pwned` ${steps.analyse.output} {% raw %} \u{1b}[31m\n".to_owned();
+    let mut body =
+        "本文 $(touch pwned) `touch pwned` ${steps.analyse.output} {% raw %} \u{1b}[31m\n".to_owned();
     body.push_str(&"とても長い行。".repeat(100_000));
     assert!(body.len() > 2_000_000);
     let file = env.root().join("issue.md");
@@ -156,7 +160,10 @@ fn text_that_would_be_commands_elsewhere_stays_text() {
     let agent = playbook(&env, WRITES);
     let file = file.to_str().unwrap();
     let ran = env.miyabi(["run", "issue", "--file", file, "--agent", &agent]).expect(0);
-    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "no escape reaches the terminal");
+    assert!(
+        !ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'),
+        "no escape reaches the terminal"
+    );
     assert_eq!(env.read("note.md"), "note\n");
     assert!(!env.repo().join("pwned").exists());
     let subject = env.git(&["log", "--format=%s", "main"]);
@@ -169,6 +176,7 @@ fn text_that_would_be_commands_elsewhere_stays_text() {
 
 /// A file system of a few megabytes for the worktrees, where the machine lets us have one.
 #[test]
+#[expect(clippy::print_stdout, reason = "what is left out is said")]
 fn a_full_disk_under_the_worktrees() {
     let env = TestEnv::with_crate(PROGRAM);
     env.write("large.bin", &"0123456789abcdef".repeat(512 * 1024));

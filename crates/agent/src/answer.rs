@@ -73,9 +73,10 @@ pub fn answer<T: JsonSchema + DeserializeOwned>(last_message: &str) -> Result<T,
 }
 
 /// The same for a schema that is known only as a value.
-pub fn check(schema: &Value, last_message: &str) -> Result<Value, BadAnswer> {
+pub(crate) fn check(schema: &Value, last_message: &str) -> Result<Value, BadAnswer> {
     let value = find(last_message)?;
-    let validator = jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
+    let validator =
+        jsonschema::validator_for(schema).map_err(|error| BadAnswer::Schema(error.to_string()))?;
     let violations: Vec<_> = validator
         .iter_errors(&value)
         .map(|error| Violation {
@@ -137,7 +138,6 @@ fn short(message: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
 

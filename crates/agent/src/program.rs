@@ -84,7 +84,6 @@ fn is_executable(path: &Path) -> bool {
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

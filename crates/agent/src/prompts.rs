@@ -173,5 +173,4 @@ fn remove(value: &mut Value, fence: &str) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

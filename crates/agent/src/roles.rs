@@ -95,7 +95,6 @@ pub fn parse(name: &str, source: &str) -> Result<Role, RoleError> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use miyabi_core::session::Adapter;
 

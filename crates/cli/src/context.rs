@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use console::Term;
+use miyabi_core::redact::Redactor;
 use serde_json::Value;
 
-use crate::args::{Global, LogLevel};
 use crate::error::CliError;
+use crate::global::{Global, LogLevel};
 use crate::output::{self, Output};
 use crate::settings::{self, Places, Settings};
 
@@ -21,6 +22,8 @@ pub struct Context {
     pub env: Vec<(String, String)>,
     /// Where the command was typed.
     pub cwd: PathBuf,
+    /// The repository is removed when the command ends: nothing can be typed there afterwards.
+    pub gone_afterwards: bool,
 }
 
 impl Context {
@@ -38,7 +41,7 @@ impl Context {
         let is_terminal = Term::stderr().features().is_attended() && !console::is_dumb();
         let live = is_terminal && !(global.json || global.quiet || global.no_progress || is_verbose);
         let output = Output { json: global.json, quiet: global.quiet, live };
-        let context = Self { global, output, env, cwd };
+        let context = Self { global, output, env, cwd, gone_afterwards: false };
         output::set_color(context.global.color, context.var("NO_COLOR").is_some());
         Ok(context)
     }
@@ -46,6 +49,14 @@ impl Context {
     /// The folder that the command speaks of.
     pub fn place(&self) -> PathBuf {
         self.global.repo.as_ref().map_or_else(|| self.cwd.clone(), |path| self.cwd.join(path))
+    }
+
+    /// Takes out every value of the environment whose name says that it is secret.
+    pub fn redactor(&self) -> Redactor {
+        let is_secret =
+            |name: &str| ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.ends_with(word));
+        let secrets = self.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone());
+        Redactor::new(secrets)
     }
 
     /// An environment variable that is set and not empty.

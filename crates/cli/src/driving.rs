@@ -117,8 +117,10 @@ async fn locked(
     let engine = home.engine(Some(sink.observer(&known, many)));
     let rest = engine.drive(&entry.id, interrupt.stop()).await?;
     let run = quiet.read(&entry.id).await?.ok_or_else(|| CliError::input("the run is gone"))?;
-    if matches!(rest, Rest::Ended(_)) {
-        lock.retire();
+    match rest {
+        Rest::Ended(_) => lock.retire(),
+        Rest::Interrupted => sink.settle(&run),
+        Rest::Asking(_) => {}
     }
     Ok(Left::Rest(Box::new(run), rest))
 }
@@ -144,7 +146,7 @@ async fn tell(context: &Context, home: &Home, entry: &Entry, left: Left) -> Resu
         }
         Left::Rest(run, rest) => {
             let worktrees = home.worktrees.list().await.unwrap_or_default();
-            let text = summary::summary(&run, &rest, &worktrees);
+            let text = summary::summary(&run, &rest, &worktrees, !context.gone_afterwards);
             match context.output.json {
                 true => {}
                 false => context.output.data(&text)?,

@@ -1,4 +1,5 @@
 //! A small run, event by event, as lines, as a board, as a summary and as a report.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi::output::line::{describe, line};
@@ -233,7 +234,7 @@ fn a_board_fits_any_terminal() {
 #[test]
 fn a_run_that_asks_says_how_to_answer() {
     let (run, ..) = folded(usize::MAX);
-    insta::assert_snapshot!(summary(&run, &Rest::Asking(vec!["3-1".into()]), &[]), @r#"
+    insta::assert_snapshot!(summary(&run, &Rest::Asking(vec!["3-1".into()]), &[], true), @r#"
     ? #500 認証を追加 "$(rm -rf .)": waits for you
       issue      open
       tasks      1 of 2 done

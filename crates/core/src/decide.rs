@@ -131,7 +131,13 @@ fn finish(run: &Run, events: &mut Vec<EventBody>) {
 }
 
 /// Appends a gate decision with the rule and the numbers that it rests on.
-fn gate(events: &mut Vec<EventBody>, step: &StepId, gate: Gate, rule: impl Into<String>, numbers: &[(&str, f64)]) {
+fn gate(
+    events: &mut Vec<EventBody>,
+    step: &StepId,
+    gate: Gate,
+    rule: impl Into<String>,
+    numbers: &[(&str, f64)],
+) {
     events.push(EventBody::GateDecided {
         step: step.clone(),
         gate,

@@ -144,7 +144,9 @@ impl Run {
     pub fn status(&self) -> Status {
         match &self.ended {
             Some((status, _)) => *status,
-            None if self.is_at_rest() && !(self.questions.is_empty() && self.timed.is_empty()) => Status::Waiting,
+            None if self.is_at_rest() && !(self.questions.is_empty() && self.timed.is_empty()) => {
+                Status::Waiting
+            }
             None => Status::Running,
         }
     }
@@ -223,9 +225,11 @@ impl Run {
     }
 
     fn last_output<T: serde::de::DeserializeOwned>(&self, uses: Uses) -> Option<T> {
-        let state = self.steps.iter().rev().find(|state| {
-            state.step.work == Work::Uses(uses) && matches!(&state.result, Some(Ok(_)))
-        })?;
+        let state = self
+            .steps
+            .iter()
+            .rev()
+            .find(|state| state.step.work == Work::Uses(uses) && matches!(&state.result, Some(Ok(_))))?;
         let Some(Ok(output)) = &state.result else { return None };
         T::deserialize(output).ok()
     }

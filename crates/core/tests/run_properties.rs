@@ -105,7 +105,8 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
     let mut steps: Vec<Step> = Vec::new();
     for ix in 0..n {
         let id = format!("s{ix}");
-        let tasks: Vec<_> = steps.iter().filter(|step| step.task().is_some()).map(|step| step.id.clone()).collect();
+        let tasks: Vec<_> =
+            steps.iter().filter(|step| step.task().is_some()).map(|step| step.id.clone()).collect();
         let work = match dice.roll(5) {
             0 | 1 => Work::Uses(Uses::Execute),
             2 => Work::Uses(Uses::Deploy),
@@ -130,8 +131,8 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
             }
         }
         let mut step = Step::new(id, work).needs(needs);
-        step.run_condition =
-            [RunCondition::OnSuccess, RunCondition::Always, RunCondition::OnFailure][[0, 0, 0, 1, 2][dice.roll(5)]];
+        step.run_condition = [RunCondition::OnSuccess, RunCondition::Always, RunCondition::OnFailure]
+            [[0, 0, 0, 1, 2][dice.roll(5)]];
         step.on_failure = [OnFailure::Stop, OnFailure::Continue, OnFailure::Retry][dice.roll(3)];
         step.max_retries = 1;
         steps.push(step);
@@ -256,13 +257,18 @@ fn drive(plan: Plan, dice: &mut Dice, cancel: bool) -> (Run, Vec<Event>) {
             let body = match dice.roll(10) {
                 9 => EventBody::AttemptLost { step: step.id, attempt },
                 7 | 8 => EventBody::StepFailed { failure: failure(&step.work, dice), step: step.id, attempt },
-                _ => EventBody::StepSucceeded { output: output(&run, &step.work, dice), step: step.id, attempt },
+                _ => EventBody::StepSucceeded {
+                    output: output(&run, &step.work, dice),
+                    step: step.id,
+                    attempt,
+                },
             };
             append(&mut run, &mut log, body, now);
         } else if !run.questions.is_empty() && dice.roll(3) > 0 {
             let question = run.questions.values().next().unwrap();
             let action = question.actions[dice.roll(question.actions.len())].id.clone();
-            let answer = Answer { action, by: "dice".to_owned(), from: "cli".to_owned(), note: String::new() };
+            let answer =
+                Answer { action, by: "dice".to_owned(), from: "cli".to_owned(), note: String::new() };
             let body = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
             append(&mut run, &mut log, body, now);
         } else {
@@ -279,7 +285,11 @@ fn append(run: &mut Run, log: &mut Vec<Event>, body: EventBody, at: Timestamp) {
         let state = run.step(step).unwrap();
         for need in &state.step.needs {
             let need = run.step(need).unwrap();
-            assert!(matches!(need.phase, Phase::Ended(_)), "`{step}` started before `{}` ended", need.step.id);
+            assert!(
+                matches!(need.phase, Phase::Ended(_)),
+                "`{step}` started before `{}` ended",
+                need.step.id
+            );
             if state.step.run_condition == RunCondition::OnSuccess {
                 assert!(need.lets_pass(), "`{step}` started although `{}` {}", need.step.id, need.status());
             }

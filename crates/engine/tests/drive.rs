@@ -107,7 +107,8 @@ fn failed(class: FailureClass) -> Result<serde_json::Value, Failure> {
 }
 
 fn kinds(log: &[Event]) -> Vec<String> {
-    let kind = |event: &Event| serde_json::to_value(&event.body).unwrap()["type"].as_str().unwrap().to_owned();
+    let kind =
+        |event: &Event| serde_json::to_value(&event.body).unwrap()["type"].as_str().unwrap().to_owned();
     log.iter().map(kind).collect()
 }
 
@@ -135,7 +136,8 @@ async fn quiet_then_advance(clock: &ManualClock) {
 
 #[tokio::test]
 async fn a_transient_failure_is_tried_again_when_its_time_has_come() {
-    let answers = Answers::from([("a", vec![failed(FailureClass::Transient), failed(FailureClass::Transient)])]);
+    let answers =
+        Answers::from([("a", vec![failed(FailureClass::Transient), failed(FailureClass::Transient)])]);
     let runner = Scripted { answers: Mutex::new(answers), ..Scripted::default() };
     let stage = Stage::new(vec![step("a", &[])], runner).await;
     let clock = Arc::clone(&stage.clock);
@@ -169,9 +171,15 @@ async fn a_permanent_failure_skips_what_needs_it_and_leaves_the_rest_alone() {
     let stage = Stage::new(steps, runner).await;
     assert_eq!(stage.engine.drive(&stage.run, never_stop()).await.unwrap(), Rest::Ended(Status::Failed));
     let state = stage.state().await;
-    let statuses: Vec<_> = state.steps().iter().map(|state| (state.step.id.as_str(), state.status())).collect();
-    use Status::{Failed, Skipped, Succeeded};
-    assert_eq!(statuses, [("a", Failed), ("sibling", Succeeded), ("b", Skipped), ("c", Skipped)]);
+    let statuses: Vec<_> =
+        state.steps().iter().map(|state| (state.step.id.as_str(), state.status())).collect();
+    let expected = [
+        ("a", Status::Failed),
+        ("sibling", Status::Succeeded),
+        ("b", Status::Skipped),
+        ("c", Status::Skipped),
+    ];
+    assert_eq!(statuses, expected);
     assert_eq!(state.ended.unwrap().1, "`a` failed: as scripted");
 }
 
@@ -218,7 +226,10 @@ async fn an_open_write_is_done_after_a_restart_and_only_once() {
     stage.store.append(1, &[event]).await.unwrap();
     stage.forge.fail_next(Failure::new(FailureClass::Permanent, "the forge says no"));
     assert_eq!(stage.engine.drive(&stage.run, never_stop()).await.unwrap(), Rest::Ended(Status::Succeeded));
-    assert!(kinds(&stage.log().await).contains(&"intent_failed".to_owned()), "a lost comment does not fail a run");
+    assert!(
+        kinds(&stage.log().await).contains(&"intent_failed".to_owned()),
+        "a lost comment does not fail a run"
+    );
     assert!(stage.forge.writes().is_empty());
 }
 
@@ -234,7 +245,12 @@ async fn a_question_ends_the_drive_and_its_answer_lets_it_go_on() {
     assert_eq!(stage.state().await.status(), Status::Waiting);
     let answer = |action: &str| EventBody::EscalationAnswered {
         escalation: questions[0].clone(),
-        answer: Answer { action: action.to_owned(), by: "eve".to_owned(), from: "cli".to_owned(), note: String::new() },
+        answer: Answer {
+            action: action.to_owned(),
+            by: "eve".to_owned(),
+            from: "cli".to_owned(),
+            note: String::new(),
+        },
     };
     let wrong = stage.engine.tell(&stage.run, &[answer("shrug")]).await.unwrap_err();
     assert!(matches!(wrong, EngineError::Log(_)), "{wrong}");
@@ -328,4 +344,19 @@ async fn closing_writes_a_summary_labels_and_the_end_of_the_issue() {
     assert!(matches!(&writes[0], Write::Comment { body, .. } if body.starts_with("## Run 1")), "{writes:?}");
     assert!(writes.iter().any(|write| matches!(write, Write::Labels { add, .. } if add == &["state:done"])));
     assert!(matches!(writes.last(), Some(Write::CloseIssue { issue: 500 })), "{writes:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_a_tool_printed_never_becomes_an_event() {
+    let known = "correct horse battery staple".to_owned();
+    let output = json!({ "last_message": format!("I used {known}"), "deep": [{ "key": "ghp_abcdefghijklmnopqrstuvwxyz0123456789" }] });
+    let failure = Failure::new(FailureClass::Permanent, format!("refused {known}")).evidence(json!([known]));
+    let answers = Answers::from([("a", vec![Ok(output)]), ("b", vec![Err(failure)])]);
+    let runner = Scripted { answers: Mutex::new(answers), ..Scripted::default() };
+    let mut stage = Stage::new(vec![step("a", &[]), step("b", &["a"])], runner).await;
+    stage.engine.redact(Arc::new(miyabi_core::redact::Redactor::new([known.clone()])));
+    stage.engine.drive(&stage.run, never_stop()).await.unwrap();
+    let log = serde_json::to_string(&stage.log().await).unwrap();
+    assert!(!log.contains(&known) && !log.contains("ghp_"), "{log}");
+    assert!(log.matches("[redacted:").count() >= 4, "each place says that something was there: {log}");
 }

@@ -87,8 +87,15 @@ impl Repository {
         };
         let kept = kept.or(self.pin_unreachable(owner, branch, tip.iter().chain(&status.head)).await?);
         let mut lines = String::new();
-        if let (Some(head), Some(id)) = (&status.head, checkout.admin.file_name()) {
-            lines += &format!("option no-deref\nupdate worktrees/{}/HEAD {head}\n", id.to_string_lossy());
+        match (&status.head, checkout.admin.file_name().and_then(|id| id.to_str())) {
+            (Some(head), Some(id)) if self.refs_are_files => {
+                lines += &format!("option no-deref\nupdate worktrees/{id}/HEAD {head}\n");
+            }
+            (Some(head), _) => {
+                let detach = ["update-ref", "--no-deref", "HEAD", head.as_str()];
+                self.git.ok(self.ref_call(&checkout.path, &detach)).await?;
+            }
+            (None, _) => {}
         }
         let elsewhere = self.holders(branch).await?.into_iter().any(|path| path != checkout.path);
         let doomed = tip.filter(|_| !elsewhere);

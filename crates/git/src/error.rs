@@ -193,7 +193,8 @@ impl GitError {
     pub(crate) fn of_call(call: String, code: Option<i32>, stderr: &str) -> Self {
         let stderr: String = stderr.trim().chars().take(2000).collect();
         // Checkouts do not say why they could not write a file that they could open: the disk is what is left.
-        let full = ["No space left on device", "Disk quota exceeded", "unable to write file"];
+        let full =
+            ["No space left on device", "Out of diskspace", "Disk quota exceeded", "unable to write file"];
         if full.iter().any(|words| stderr.contains(words)) {
             let said = stderr.lines().next().unwrap_or_default();
             return Self::DiskFull { detail: format!("`{call}`: {said}") };

@@ -100,7 +100,6 @@ fn say_left_out(text: &mut String, lines: &mut usize) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

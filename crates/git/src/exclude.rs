@@ -90,7 +90,6 @@ fn completed(content: &[u8], more: &[&str]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

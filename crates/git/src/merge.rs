@@ -60,12 +60,12 @@ impl Repository {
     /// The branch's tip and tree, and whether the commit is in it; one call for all.
     async fn sides(&self, branch: &str, from: &str) -> Result<Sides, GitError> {
         let name = format!("refs/heads/{branch}");
-        let call = self.look(&["rev-parse", "--revs-only", "--end-of-options"]);
+        let call = self.look(&["rev-parse"]);
         let (commit, tree, both) =
             (format!("{name}^{{commit}}"), format!("{name}^{{tree}}"), format!("{name}...{from}"));
         let output = self.git.run(call.args([&commit, &tree, &both])).await?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let mut lines = text.lines().filter(|line| *line != "--end-of-options");
+        let mut lines = text.lines();
         match (output.success(), lines.next(), lines.next()) {
             (true, Some(ours), Some(tree)) if ours.len() == from.len() => Ok(Sides {
                 ours: CommitId::from(ours),

@@ -137,7 +137,10 @@ impl Repository {
         if !known {
             // Nearly always the branch is new: then this is all.
             let Err(error) = self.git.ok(call("-b")).await else { return Ok(()) };
-            if !matches!(error, GitError::Failed { .. }) || self.branch_tip(&spec.branch).await?.is_none() {
+            if !matches!(&error, GitError::Failed { stderr, .. } if stderr.contains("already exists")) {
+                // Git makes the branch even when it could not write all files.
+                let unmade = format!("delete refs/heads/{} {}\n", spec.branch, spec.base);
+                let _ = self.update_refs(&self.root, &unmade).await;
                 return Err(error);
             }
         }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use miyabi_core::ids::{CommitId, TreeId};
 use miyabi_core::worktree::Committed;
 
+use crate::names;
+
 /// An entry of `git worktree list --porcelain -z`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -225,7 +227,8 @@ pub(crate) fn figures(commit: CommitId, tree: TreeId, changes: Vec<Changed>) -> 
 /// Reads what `git merge-tree --write-tree -z --messages` prints about a conflict; none if it is something else.
 pub(crate) fn conflict(output: &[u8]) -> Option<Predicted> {
     let mut fields = output.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    let tree = TreeId::from(fields.next()?.into_owned());
+    let tree =
+        fields.next().filter(|id| names::commit(id).is_ok()).map(|id| TreeId::from(id.into_owned()))?;
     let mut files: Vec<(String, Option<String>)> = Vec::new();
     for field in fields.by_ref() {
         if field.is_empty() {

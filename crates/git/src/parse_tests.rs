@@ -1,5 +1,4 @@
 //! Recorded answers of git 2.47 and what is read from them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 
@@ -117,4 +116,6 @@ fn conflicts() {
         })
     );
     assert_eq!(conflict(&nul(&format!("{B}@no tab@"))), None);
+    assert_eq!(conflict(b""), None);
+    assert_eq!(conflict(b"merge-tree: x - not something we can merge"), None);
 }

@@ -122,7 +122,12 @@ impl Checkout {
             text
         };
         replace(&self.admin.join("gitdir"), &line("", &self.path.join(".git")))?;
-        replace(&self.path.join(".git"), &line("gitdir: ", &self.admin))
+        let (dot_git, content) = (self.path.join(".git"), line("gitdir: ", &self.admin));
+        if fs::read(&dot_git).is_ok_and(|there| there == content) {
+            // Left alone, so that the time of the folder still tells whether something else came into it.
+            return Ok(());
+        }
+        replace(&dot_git, &content)
     }
 
     /// A call that looks at the worktree.

@@ -153,7 +153,7 @@ impl Git {
                 (!gits || KEPT.contains(&&*name) || name.starts_with("GIT_SSH")) && name != "LANGUAGE"
             })
             .collect();
-        Self { program: program.to_owned(), environment, deadline }
+        Self { program: find(program), environment, deadline }
     }
 
     /// Runs a call to its end, whatever its exit code.
@@ -197,12 +197,18 @@ impl Git {
 
     /// Runs a call that has to succeed and gives what it printed.
     pub(crate) async fn ok(&self, call: Call) -> Result<Vec<u8>, GitError> {
-        let shown = call.shown();
+        let (shown, folder) = (call.shown(), call.folder.clone());
         let output = self.run(call).await?;
         if output.success() {
             return Ok(output.stdout);
         }
-        Err(GitError::of_call(shown, output.code, &output.stderr))
+        match GitError::of_call(shown, output.code, &output.stderr) {
+            // Git does not always say why it could not write.
+            GitError::Failed { call, stderr, .. } if is_full(&folder, &stderr) => {
+                Err(GitError::DiskFull { detail: format!("`{call}`") })
+            }
+            error => Err(error),
+        }
     }
 
     /// Runs a call that has to succeed and gives its first line.
@@ -311,6 +317,27 @@ impl Git {
     fn late(&self, call: &Call) -> GitError {
         GitError::TimedOut { call: call.shown(), seconds: self.deadline.as_secs() }
     }
+}
+
+/// The program's path, looked up once and not at each call.
+fn find(program: &Path) -> PathBuf {
+    if program.components().count() > 1 {
+        return program.to_owned();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_absolute() && place.is_file()).unwrap_or_else(|| program.to_owned())
+}
+
+/// Whether a call failed because nothing more can be written there.
+fn is_full(folder: &Path, stderr: &str) -> bool {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return false };
+    let writing =
+        ["unable to write", "failed to write", "write error"].iter().any(|words| stderr.contains(words));
+    // A file that did not fit is removed again, so some room is left.
+    let needed = if writing { 64 * 1024 * 1024 } else { 64 * 1024 };
+    let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (disk.f_blocks > 0 && room < needed) || (disk.f_files > 0 && disk.f_favail == 0)
 }
 
 async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {

@@ -22,6 +22,7 @@ const DATABASE: &str = "MIYABI_TEST_DATABASE";
 const NUMBER: &str = "MIYABI_TEST_NUMBER";
 
 /// Starts another program with that number on the database.
+#[expect(clippy::disallowed_methods, reason = "a test starts itself as the other program")]
 fn start(test: &str, database: &Path, number: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
@@ -34,6 +35,7 @@ fn start(test: &str, database: &Path, number: u64) -> Child {
 }
 
 /// The store and the number that this program was started with; `None` if it was not started by a test here.
+#[expect(clippy::disallowed_methods, reason = "a test that starts itself is told so by its environment")]
 fn given() -> Option<(SqliteStore, u64)> {
     let database = std::env::var_os(DATABASE)?;
     let number = std::env::var(NUMBER).ok()?.parse().unwrap();

@@ -59,7 +59,6 @@ pub(crate) fn inside(worktree: &Path, path: &str) -> Result<PathBuf, PlaceError>
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

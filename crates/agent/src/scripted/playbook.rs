@@ -231,5 +231,4 @@ fn of_attempt(actions: &[Action], attempt: Attempt) -> Vec<&Action> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -60,8 +60,8 @@ pub async fn demo(args: DemoArgs, context: &Context) -> Result<Exit, CliError> {
     let interrupt = Interrupt::listen(context.output);
     let stage = Stage::set(context, &args)?;
     let folder = stage.folder.clone();
-    let result = play(context, &folder, &interrupt).await;
     let keep = args.keep || args.dir.is_some();
+    let result = play(context, &folder, keep, &interrupt).await;
     stage.clear(keep)?;
     if keep {
         context.output.note(&look_around(&folder));
@@ -107,10 +107,11 @@ impl Stage {
     }
 }
 
-async fn play(context: &Context, folder: &Path, interrupt: &Interrupt) -> Result<Exit, CliError> {
+async fn play(context: &Context, folder: &Path, keep: bool, interrupt: &Interrupt) -> Result<Exit, CliError> {
     prepare(folder).await?;
     // The demo has settings of its own: those of the user and their flags do not change what is shown.
     let mut context = context.clone();
+    context.gone_afterwards = !keep;
     context.global.repo = Some(folder.to_owned());
     context.global.config = Some(folder.join("miyabi.toml"));
     let context = &context;

@@ -47,7 +47,7 @@ pub struct AnswerArgs {
     #[arg(long)]
     pub action: String,
     /// What you want to add
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub note: String,
     /// Record the answer only; `miyabi resume` goes on later
     #[arg(long)]

@@ -72,7 +72,6 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
     }
     // Everything is looked at before the first write, the database included.
     let home = Home::open(context, Access::Read, flags.clone())?;
-    home.worktrees.inspect().await?;
     let file = args.file.as_ref().map(|file| read_file(context, file)).transpose()?;
     let mut joined = Vec::new();
     let mut fresh = Vec::new();
@@ -80,7 +79,11 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
     for number in args.issues.iter().copied().filter(|number| seen.insert(*number)) {
         match live_run(&home, number).await? {
             Some(run) => joined.push(Entry::from(&run)),
-            None => fresh.push(open_issue(&home, number).await?),
+            None => {
+                // A repository without a commit has no issues either; the commit is what is missing.
+                home.worktrees.inspect().await?;
+                fresh.push(open_issue(&home, number).await?);
+            }
         }
     }
     let start = if fresh.is_empty() && file.is_none() {

@@ -10,6 +10,9 @@ use crate::lock;
 use crate::views::status::{State, StatusRow, StatusView, render};
 use crate::wiring::{Access, Home};
 
+/// The age of the last event is read from the logs of at most this many live runs.
+const LOOKED_AT: usize = 50;
+
 /// Show what runs, what waits and what ended
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -33,7 +36,8 @@ pub async fn status(args: StatusArgs, context: &Context) -> Result<Exit, CliErro
             .filter(|question| question.run == run.id)
             .map(|question| question.id.clone())
             .collect();
-        view.live.push(row(&home, run, asked).await?);
+        let look = view.live.len() < LOOKED_AT;
+        view.live.push(row(&home, run, asked, look).await?);
     }
     let ended = all.into_iter().filter(|run| run.status.is_end()).take(args.recent as usize);
     view.recent = ended
@@ -47,6 +51,7 @@ async fn row(
     home: &Home,
     run: RunRow,
     questions: Vec<miyabi_core::ids::EscalationId>,
+    look: bool,
 ) -> Result<StatusRow, CliError> {
     let state = if lock::is_driven(&home.runs_folder(), &run.id) {
         State::Running
@@ -55,6 +60,6 @@ async fn row(
     } else {
         State::WaitingForPerson
     };
-    let last = home.store.load(&run.id, 0).await?.last().map(|event| event.at);
+    let last = if look { home.store.load(&run.id, 0).await?.last().map(|event| event.at) } else { None };
     Ok(StatusRow { run, state, questions, last_event_at: last })
 }

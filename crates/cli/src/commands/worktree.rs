@@ -180,7 +180,7 @@ fn list(rows: &[Row]) -> String {
             let run = row.run.map_or_else(|| "–".to_owned(), |run| run.to_string());
             let state = match row.state {
                 "ended" => "run ended",
-                "waiting" => "run waits",
+                "waiting" => "run has not ended",
                 "running" => "run works",
                 _ => "no run",
             };

@@ -73,6 +73,7 @@ impl Board {
                 let session = run.sessions.iter().rev().find(|session| session.id == ended.session);
                 if let Some(row) = session.and_then(|session| self.row(&session.step)) {
                     row.cost = ended.usage.cost_usd.map(|cost| cost + row.cost.unwrap_or(0.0)).or(row.cost);
+                    row.note = "the agent ended; its work is checked".to_owned();
                 }
             }
             _ => {}

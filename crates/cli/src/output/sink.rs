@@ -41,6 +41,13 @@ impl Sink {
         Arc::new(OfRun { sink: Arc::clone(self), run: run.id.clone(), many })
     }
 
+    /// Shows the run as it is now, where it was left without telling who looks on.
+    pub fn settle(&self, run: &Run) {
+        if let Some(board) = self.lock().get_mut(&run.id) {
+            *board = Board::of(run);
+        }
+    }
+
     /// Whether the standard output was closed while runs reported to it.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)

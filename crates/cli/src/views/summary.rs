@@ -9,8 +9,9 @@ use miyabi_engine::Rest;
 use crate::output::clean::{clean_line, short};
 use crate::output::text;
 
-/// The summary of a run that came to rest. `worktrees` are those that are there now.
-pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
+/// The summary of a run that came to rest. `worktrees` are those that are there now; `hints`: with commands that can
+/// be typed next.
+pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree], hints: bool) -> String {
     let issue = &run.started.issue;
     let number = run.started.number;
     let mut lines = Vec::new();
@@ -26,7 +27,7 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         Rest::Asking(_) => lines.push(format!("? #{} {title}: waits for you", issue.number)),
         Rest::Interrupted => {
             lines.push(format!("⊘ #{} {title}: interrupted after {time}", issue.number));
-            lines.push(format!("  go on      miyabi resume {number}"));
+            lines.extend(hints.then(|| format!("  go on      miyabi resume {number}")));
         }
     }
     facts(run, &mut lines);
@@ -37,7 +38,7 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree]) -> String {
         let names = if names.is_empty() { "none left".to_owned() } else { names.join(", ") };
         lines.push(format!("  worktrees  {names}"));
     }
-    lines.push(format!("  report     miyabi report {number}"));
+    lines.extend(hints.then(|| format!("  report     miyabi report {number}")));
     for state in run.steps().iter().filter(|state| state.phase == Phase::Ended(Status::Failed)) {
         failed(run, state, worktrees, &mut lines);
     }

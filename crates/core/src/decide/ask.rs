@@ -33,7 +33,8 @@ pub(super) fn ask(
     events: &mut Vec<EventBody>,
 ) {
     let raised = events.iter().filter(|event| matches!(event, EventBody::EscalationRaised(_))).count() as u32;
-    let wait = SignedDuration::from_secs(i64::try_from(run.policy().escalation_deadline_secs).unwrap_or(i64::MAX));
+    let wait =
+        SignedDuration::from_secs(i64::try_from(run.policy().escalation_deadline_secs).unwrap_or(i64::MAX));
     let default_action = question.actions.last().map_or(REJECT, |(id, _)| *id);
     let rule = question.reason.clone();
     events.push(EventBody::EscalationRaised(Box::new(Escalation {
@@ -41,7 +42,10 @@ pub(super) fn ask(
         step: state.step.id.clone(),
         severity: question.severity,
         reason: question.reason,
-        context: EscalationContext { failing_checks: question.failing, recommendation: question.recommendation },
+        context: EscalationContext {
+            failing_checks: question.failing,
+            recommendation: question.recommendation,
+        },
         actions: question
             .actions
             .iter()

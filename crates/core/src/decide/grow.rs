@@ -37,7 +37,8 @@ pub(super) fn tasks(run: &Run, by: &StepState, tasks: &[Task]) -> Extension {
     let execute = run.steps().iter().filter(|state| {
         state.step.work == Work::Uses(Uses::Execute) && state.step.needs.contains(&by.step.id)
     });
-    extension.joins = execute.map(|state| (state.step.id.clone(), merges.clone())).collect::<BTreeMap<_, _>>();
+    extension.joins =
+        execute.map(|state| (state.step.id.clone(), merges.clone())).collect::<BTreeMap<_, _>>();
     extension
 }
 
@@ -115,15 +116,18 @@ pub(super) fn count_uses(run: &Run, uses: Uses) -> u32 {
 
 /// How often the whole change was reworked.
 pub(super) fn count_reworks(run: &Run) -> u32 {
-    let rework = |state: &&StepState| {
-        matches!(&state.step.work, Work::Task(work) if matches!(work.purpose, Purpose::Rework { .. }))
-    };
+    let rework = |state: &&StepState| matches!(&state.step.work, Work::Task(work) if matches!(work.purpose, Purpose::Rework { .. }));
     run.steps().iter().filter(rework).count() as u32
 }
 
 fn next(run: &Run, uses: Uses, like: &StepState) -> Step {
     let n = count_uses(run, uses) + 1;
-    Step { id: StepId::new(format!("{}-{n}", uses.as_str())), needs: Vec::new(), work: Work::Uses(uses), ..like.step.clone() }
+    Step {
+        id: StepId::new(format!("{}-{n}", uses.as_str())),
+        needs: Vec::new(),
+        work: Work::Uses(uses),
+        ..like.step.clone()
+    }
 }
 
 /// The base branch goes in; then review, change and merge once more, in place of the failed merge.
@@ -171,15 +175,16 @@ pub(super) fn rework(run: &Run, review: &StepState, report: &Report, n: u32) -> 
 pub(super) fn findings(report: &Report) -> Vec<String> {
     let failed = report.checks.iter().filter(|check| check.end == CheckEnd::Failed);
     let failed = failed.map(|check| format!("`{}` failed", check.command.join(" ")));
-    let found = report.issues.iter().filter(|finding| finding.severity > Severity::Info).take(100).map(|finding| {
-        let place = match (&finding.file, finding.line) {
-            (Some(file), Some(line)) => format!("{file}:{line}: "),
-            (Some(file), None) => format!("{file}: "),
-            _ => String::new(),
-        };
-        let first = finding.message.lines().next().unwrap_or_default();
-        format!("{place}{first} [{}]", finding.rule)
-    });
+    let found =
+        report.issues.iter().filter(|finding| finding.severity > Severity::Info).take(100).map(|finding| {
+            let place = match (&finding.file, finding.line) {
+                (Some(file), Some(line)) => format!("{file}:{line}: "),
+                (Some(file), None) => format!("{file}: "),
+                _ => String::new(),
+            };
+            let first = finding.message.lines().next().unwrap_or_default();
+            format!("{place}{first} [{}]", finding.rule)
+        });
     report.gates.iter().cloned().chain(failed).chain(found).collect()
 }
 

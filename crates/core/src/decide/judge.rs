@@ -41,7 +41,13 @@ fn block(state: &StepState, rule: impl Into<String>, events: &mut Vec<EventBody>
 
 // --- failures -------------------------------------------------------------------------------------------------
 
-fn judge_failure(run: &Run, state: &StepState, failure: &Failure, now: Timestamp, events: &mut Vec<EventBody>) {
+fn judge_failure(
+    run: &Run,
+    state: &StepState,
+    failure: &Failure,
+    now: Timestamp,
+    events: &mut Vec<EventBody>,
+) {
     let policy = run.policy();
     let step = &state.step;
     let times = state.failures.len() as u32;
@@ -50,14 +56,17 @@ fn judge_failure(run: &Run, state: &StepState, failure: &Failure, now: Timestamp
         Some(APPROVE) if matches!(step.work, Work::Integrate(_) | Work::Task(_)) => {
             return gate(events, &step.id, Gate::Proceed, answered_by(state), &[]);
         }
-        Some(FIX | APPROVE) => return gate(events, &step.id, Gate::Retry { at: now }, answered_by(state), &[]),
+        Some(FIX | APPROVE) => {
+            return gate(events, &step.id, Gate::Retry { at: now }, answered_by(state), &[]);
+        }
         Some(_) => return block(state, answered_by(state), events),
         None => {}
     }
     match failure.class {
         FailureClass::Transient if of_class <= policy.transient_retries => {
             let at = backoff(&run.id, &step.id, of_class, now);
-            let numbers = [("failures", f64::from(of_class)), ("retries", f64::from(policy.transient_retries))];
+            let numbers =
+                [("failures", f64::from(of_class)), ("retries", f64::from(policy.transient_retries))];
             gate(events, &step.id, Gate::Retry { at }, "transient failures are tried again", &numbers);
         }
         FailureClass::Cancelled => block(state, "it was cancelled", events),
@@ -66,7 +75,13 @@ fn judge_failure(run: &Run, state: &StepState, failure: &Failure, now: Timestamp
         FailureClass::DirtyCheckout => ask(run, state, dirty_checkout(failure), &[], now, events),
         FailureClass::ChecksFailed | FailureClass::BadAnswer if times < policy.task_attempts => {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
-            gate(events, &step.id, Gate::Retry { at: now }, "the agent mends what its checks found", &numbers);
+            gate(
+                events,
+                &step.id,
+                Gate::Retry { at: now },
+                "the agent mends what its checks found",
+                &numbers,
+            );
         }
         FailureClass::ChecksFailed => ask(run, state, checks_failed(state, failure), &[], now, events),
         _ if step.on_failure == OnFailure::Retry && times <= step.max_retries => {
@@ -77,7 +92,13 @@ fn judge_failure(run: &Run, state: &StepState, failure: &Failure, now: Timestamp
     }
 }
 
-fn judge_conflict(run: &Run, state: &StepState, failure: &Failure, now: Timestamp, events: &mut Vec<EventBody>) {
+fn judge_conflict(
+    run: &Run,
+    state: &StepState,
+    failure: &Failure,
+    now: Timestamp,
+    events: &mut Vec<EventBody>,
+) {
     let allowed = run.policy().conflict_attempts;
     let (resolutions, extension) = match &state.step.work {
         Work::Integrate(work) => (work.resolutions, grow::resolution(run, state, work, failure)),
@@ -97,7 +118,10 @@ fn judge_conflict(run: &Run, state: &StepState, failure: &Failure, now: Timestam
     let question = Question {
         severity: Urgency::High,
         reason: "conflict unresolved".to_owned(),
-        failing: grow::conflict_files(failure).iter().map(|file| format!("{}: {}", file.kind, file.path)).collect(),
+        failing: grow::conflict_files(failure)
+            .iter()
+            .map(|file| format!("{}: {}", file.kind, file.path))
+            .collect(),
         recommendation: "bring both sides together in the task's worktree and commit there".to_owned(),
         actions,
     };
@@ -130,7 +154,10 @@ fn dirty_checkout(failure: &Failure) -> Question {
         reason: "the main checkout has uncommitted changes".to_owned(),
         failing: vec![failure.message.clone()],
         recommendation: "commit or stash them, then go on".to_owned(),
-        actions: vec![(FIX, "it is clean now; merge".to_owned()), (REJECT, "leave the change open".to_owned())],
+        actions: vec![
+            (FIX, "it is clean now; merge".to_owned()),
+            (REJECT, "leave the change open".to_owned()),
+        ],
     }
 }
 
@@ -152,7 +179,8 @@ fn checks_failed(state: &StepState, failure: &Failure) -> Question {
 
 fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
     let policy = run.policy();
-    let Some(tasks) = state.output().and_then(|output| serde_json::from_value::<Decomposition>(output.clone()).ok())
+    let Some(tasks) =
+        state.output().and_then(|output| serde_json::from_value::<Decomposition>(output.clone()).ok())
     else {
         return block(state, "the decomposition cannot be read", events);
     };
@@ -167,14 +195,18 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
                 severity: Urgency::Medium,
                 reason: format!("complexity {complexity:.1} is above {:.1}", policy.approve_above),
                 failing: Vec::new(),
-                recommendation: format!("look at the plan of {} tasks before any agent starts", tasks.tasks.len()),
+                recommendation: format!(
+                    "look at the plan of {} tasks before any agent starts",
+                    tasks.tasks.len()
+                ),
                 actions: vec![(APPROVE, "start the work".to_owned()), (REJECT, "end the run".to_owned())],
             };
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
         }
         None if complexity >= policy.notify_from && !noticed => {
-            let delay = SignedDuration::from_secs(i64::try_from(policy.notify_delay_secs).unwrap_or(i64::MAX));
+            let delay =
+                SignedDuration::from_secs(i64::try_from(policy.notify_delay_secs).unwrap_or(i64::MAX));
             let until = now.saturating_add(delay).unwrap_or(Timestamp::MAX);
             write::of_plan(run, state, &tasks, events);
             let rule = "people are told, and it goes on unless they stop it";
@@ -192,7 +224,9 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
 
 fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
     let policy = run.policy();
-    let Some(report) = state.output().and_then(|output| serde_json::from_value::<Report>(output.clone()).ok()) else {
+    let Some(report) =
+        state.output().and_then(|output| serde_json::from_value::<Report>(output.clone()).ok())
+    else {
         return block(state, "the quality report cannot be read", events);
     };
     let reworks = grow::count_reworks(run);
@@ -216,7 +250,13 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
     }
     let (severity, reason) = match report.recommendation {
         Recommendation::Approve => {
-            return gate(events, step, Gate::Proceed, "the score is high enough and no gate closed", &numbers);
+            return gate(
+                events,
+                step,
+                Gate::Proceed,
+                "the score is high enough and no gate closed",
+                &numbers,
+            );
         }
         Recommendation::Rework if reworks < policy.rework_attempts && !grow::findings(&report).is_empty() => {
             let extension = grow::rework(run, state, &report, reworks + 1);
@@ -267,7 +307,8 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         let rule = format!("the score is at least {}: merged without a person", policy.merge_from);
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
-    if let Some((by, score)) = grow::earlier_approval(run, state).filter(|(_, score)| *score <= report.score) {
+    if let Some((by, score)) = grow::earlier_approval(run, state).filter(|(_, score)| *score <= report.score)
+    {
         let rule = format!("{by} approved it at score {score}, and the score did not fall");
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
@@ -276,7 +317,10 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         reason: format!("score {} is below {}: a person merges", report.score, policy.merge_from),
         failing: report.not_measured.clone(),
         recommendation: "look at the change, then merge it".to_owned(),
-        actions: vec![(APPROVE, "merge the change".to_owned()), (REJECT, "leave the change open and end the run".to_owned())],
+        actions: vec![
+            (APPROVE, "merge the change".to_owned()),
+            (REJECT, "leave the change open and end the run".to_owned()),
+        ],
     };
     ask(run, state, question, &numbers, now, events);
 }

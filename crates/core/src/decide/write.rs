@@ -34,7 +34,14 @@ pub(super) fn of_plan(run: &Run, state: &StepState, tasks: &Decomposition, event
 
 /// The issue is being worked on.
 pub(super) fn of_work(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
-    record(run, state, "working", false, labels(run, vec!["state:implementing".to_owned()], &["state:*"]), events);
+    record(
+        run,
+        state,
+        "working",
+        false,
+        labels(run, vec!["state:implementing".to_owned()], &["state:*"]),
+        events,
+    );
 }
 
 /// The quality report as one comment and one label.
@@ -80,8 +87,13 @@ fn open_change(run: &Run) -> Result<Write, &'static str> {
     let report = run.report().ok_or("the flow has no `review` step before `change`")?;
     let issue = &run.started.issue;
     let tasks: Vec<_> = run.tasks().map(|(_, task)| task.clone()).collect();
-    let facts =
-        ChangeFacts { issue: issue.number, title: &issue.title, tasks: &tasks, report: &report, run: &run.id };
+    let facts = ChangeFacts {
+        issue: issue.number,
+        title: &issue.title,
+        tasks: &tasks,
+        report: &report,
+        run: &run.id,
+    };
     Ok(Write::OpenChange {
         issue: issue.number,
         title: naming::change_title(kind(run), &issue.title, issue.number),
@@ -153,7 +165,14 @@ fn change_number(state: &StepState) -> Option<ChangeNumber> {
 }
 
 /// Records the write, unless it was recorded before: a step may be judged more than once.
-fn record(run: &Run, state: &StepState, what: &str, ends_step: bool, write: Write, events: &mut Vec<EventBody>) {
+fn record(
+    run: &Run,
+    state: &StepState,
+    what: &str,
+    ends_step: bool,
+    write: Write,
+    events: &mut Vec<EventBody>,
+) {
     // A step that ends with its write starts a new attempt in the same append.
     let attempt = state.attempt + u32::from(ends_step);
     let id = IntentId::new(format!("{}/{}/{attempt}/{what}", run.id, state.step.id));

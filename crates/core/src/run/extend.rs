@@ -98,7 +98,9 @@ impl Run {
                 return Err(format!("step `{old}` is {} and cannot be superseded", self.steps[ix].status()));
             }
             if !new.contains(replacement) {
-                return Err(format!("step `{old}` can only be superseded by a new step, not by `{replacement}`"));
+                return Err(format!(
+                    "step `{old}` can only be superseded by a new step, not by `{replacement}`"
+                ));
             }
         }
         // Needs on older steps cannot close a circle, so only the new ones are looked at.

@@ -198,7 +198,10 @@ impl Run {
             return Err(format!("step `{step}` is {}", state.status()));
         }
         if state.attempt != attempt {
-            return Err(format!("attempt {attempt} of step `{step}` is over: attempt {} runs", state.attempt));
+            return Err(format!(
+                "attempt {attempt} of step `{step}` is over: attempt {} runs",
+                state.attempt
+            ));
         }
         Ok(ix)
     }
@@ -296,7 +299,9 @@ impl Run {
             Phase::ProceedAt(time) => {
                 self.timed.remove(&(time, ix));
             }
-            _ => return Err(format!("step `{step}` is {} and has nothing to judge", self.steps[ix].status())),
+            _ => {
+                return Err(format!("step `{step}` is {} and has nothing to judge", self.steps[ix].status()));
+            }
         }
         self.judging.remove(&ix);
         let state = &mut self.steps[ix];
@@ -305,7 +310,8 @@ impl Run {
             Gate::Proceed => self.end_step(ix, Status::Succeeded, at),
             Gate::Rework => self.end_step(ix, Status::Superseded, at),
             Gate::Block => {
-                let cancelled = state.failure().is_some_and(|failure| failure.class == FailureClass::Cancelled);
+                let cancelled =
+                    state.failure().is_some_and(|failure| failure.class == FailureClass::Cancelled);
                 self.end_step(ix, if cancelled { Status::Cancelled } else { Status::Failed }, at);
             }
             Gate::Notify { until } => {

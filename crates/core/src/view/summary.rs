@@ -18,7 +18,10 @@ pub fn summary_comment(run: &Run, status: Status, reason: &str, now: Timestamp) 
     for (what, measured) in figures(run, now) {
         let _ = writeln!(text, "| {what} | {measured} |");
     }
-    let _ = writeln!(text, "\n### Timeline\n\n| step | status | began (UTC) | took | attempts |\n|---|---|---|---|---|");
+    let _ = writeln!(
+        text,
+        "\n### Timeline\n\n| step | status | began (UTC) | took | attempts |\n|---|---|---|---|---|"
+    );
     let mut steps: Vec<_> = run.steps().iter().filter(|state| state.started_at.is_some()).collect();
     steps.sort_by_key(|state| state.started_at);
     for state in steps {

@@ -18,7 +18,10 @@ use crate::World;
 /// All tasks are integrated; there is nothing left to do.
 pub(super) fn execute(job: &Job<'_>) -> Working {
     let needs = &job.state.step.needs;
-    let merged = needs.iter().filter_map(|need| job.run.step(need)).filter(|state| state.step.work != Work::Uses(Uses::Decompose));
+    let merged = needs
+        .iter()
+        .filter_map(|need| job.run.step(need))
+        .filter(|state| state.step.work != Work::Uses(Uses::Decompose));
     ready(Ok(json!({ "merged": merged.count() })))
 }
 
@@ -83,7 +86,9 @@ pub(super) fn cleanup(world: World, job: &Job<'_>) -> Working {
         world.worktrees.drain().await?;
         if !failures.is_empty() {
             let why = format!("not all worktrees could be removed: {}", failures.join("; "));
-            return Err(Failure::new(FailureClass::Permanent, why).hint("`miyabi worktree prune` tries again"));
+            return Err(
+                Failure::new(FailureClass::Permanent, why).hint("`miyabi worktree prune` tries again")
+            );
         }
         Ok(json!({ "removed": removed, "kept": kept }))
     })

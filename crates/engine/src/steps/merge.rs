@@ -20,8 +20,7 @@ pub(super) fn integrate(world: World, integrate: &Integrate, job: &Job<'_>) -> W
     let Work::Task(work) = &of.step.work else {
         return ready(Err(Failure::new(FailureClass::Internal, format!("`{}` is no task", integrate.of))));
     };
-    let facts =
-        MergeFacts { task: &work.task, issue, index: work.index, total: work.total, run: &run.id };
+    let facts = MergeFacts { task: &work.task, issue, index: work.index, total: work.total, run: &run.id };
     let message = naming::merge_message(&facts);
     let commit = of.output().and_then(|output| output["commit"].as_str()).map(CommitId::from);
     // A person who mended it committed to the branch; their commit is the one to merge.

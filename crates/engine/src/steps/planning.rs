@@ -39,7 +39,10 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
     let issue = job.run.started.issue.clone();
     let policy = job.run.policy().clone();
     let Some(analysis) = job.run.analysis() else {
-        return ready(Err(Failure::new(FailureClass::Input, "the flow has no `analyse` step before `decompose`")));
+        return ready(Err(Failure::new(
+            FailureClass::Input,
+            "the flow has no `analyse` step before `decompose`",
+        )));
     };
     let planner = job.run.started.planner.clone().filter(|_| analysis.complexity >= policy.simple_below);
     let seat = Seat::of(&world, job);

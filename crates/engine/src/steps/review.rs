@@ -67,7 +67,9 @@ fn secrets_check(lines: &[miyabi_core::ports::AddedLine]) -> Check {
     let findings = find_secrets(lines);
     let end = match (lines.len() > DIFF_LINES, findings.is_empty()) {
         (_, false) => CheckEnd::Failed,
-        (true, true) => CheckEnd::NotMeasured { reason: format!("the diff adds more than {DIFF_LINES} lines") },
+        (true, true) => {
+            CheckEnd::NotMeasured { reason: format!("the diff adds more than {DIFF_LINES} lines") }
+        }
         (false, true) => CheckEnd::Passed,
     };
     let command = vec!["miyabi".to_owned(), "secrets in the diff".to_owned()];

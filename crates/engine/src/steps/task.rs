@@ -7,6 +7,7 @@ mod context;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use miyabi_core::event::Answer;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, IssueNumber};
@@ -19,7 +20,6 @@ use miyabi_core::session::{Adapter, SessionOutcome};
 use miyabi_core::status::Status;
 use miyabi_core::task::AgentResult;
 use miyabi_core::worktree::{CommitSpec, Committed, Worktree, WorktreeSpec};
-use jiff::Timestamp;
 
 use super::session::Seat;
 use super::{Job, Outcome, Working, stop};
@@ -135,7 +135,8 @@ impl Attempt {
         let paths: Vec<_> = conflicts.iter().map(|file| file.path.clone()).collect();
         let markers = worktrees.markers_left(&worktree, &paths).await?;
         if !markers.is_empty() {
-            let lines: Vec<_> = markers.iter().map(|place| format!("conflict marker left at {place}")).collect();
+            let lines: Vec<_> =
+                markers.iter().map(|place| format!("conflict marker left at {place}")).collect();
             return Err(Failure::new(FailureClass::ChecksFailed, lines.join(", ")).evidence(lines.into()));
         }
         let committed = self.commit(&worktree, parents, outcome.as_ref()).await?;
@@ -171,7 +172,8 @@ impl Attempt {
         let said = outcome.and_then(|outcome| outcome.last_message.clone()).unwrap_or_default();
         let said: String = said.chars().take(400).collect();
         let refusals = outcome.map_or(&[][..], |outcome| &outcome.refusals);
-        let mut evidence: Vec<String> = refusals.iter().map(|refused| format!("refused: {refused}")).collect();
+        let mut evidence: Vec<String> =
+            refusals.iter().map(|refused| format!("refused: {refused}")).collect();
         evidence.extend((!said.is_empty()).then(|| format!("it said: {said}")));
         let why = "the agent ended without an error, and git shows no change in its worktree";
         Err(Failure::new(FailureClass::NoChanges, why)

@@ -165,7 +165,12 @@ pub(crate) fn land_spec(base: &str, head: &CommitId) -> LandSpec {
 }
 
 /// Writes a file in a worktree and commits everything there.
-pub(crate) async fn commit_file(ours: &GitWorktrees, worktree: &Worktree, path: &str, text: &str) -> Committed {
+pub(crate) async fn commit_file(
+    ours: &GitWorktrees,
+    worktree: &Worktree,
+    path: &str,
+    text: &str,
+) -> Committed {
     write(&worktree.path.join(path), text);
     let spec = commit_spec(&format!("Write {path}\n"), &[&worktree.base]);
     ours.commit(worktree, &spec).await.unwrap().unwrap()
@@ -184,7 +189,10 @@ pub(crate) fn git_in<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterato
 }
 
 /// The same, but a failure is the first value.
-pub(crate) fn try_git_in<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> (bool, String) {
+pub(crate) fn try_git_in<S: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = S>,
+) -> (bool, String) {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)

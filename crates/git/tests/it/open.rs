@@ -28,7 +28,7 @@ async fn a_worktree_stands_where_the_specification_says_and_nothing_else_changes
     assert_eq!(ours.folder(), repo.at(".worktrees"));
     assert_eq!(git_in(&worktree.path, ["status", "--porcelain", "--branch"]), "## feature/issue-500");
     assert_eq!(files_below(&worktree.path, &[".git"]), files_below(repo.root(), &[".git", ".worktrees"]));
-    assert_eq!(ours.list().await.unwrap(), [worktree.clone()]);
+    assert_eq!(ours.list().await.unwrap(), std::slice::from_ref(&worktree));
     assert_eq!(ours.open(&spec).await.unwrap(), worktree);
     assert_eq!(
         fs::read_to_string(repo.at(".git/info/exclude")).unwrap(),

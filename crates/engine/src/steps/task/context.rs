@@ -1,7 +1,8 @@
 //! What the agent is given: the prompt and the context files.
 
 use miyabi_core::context::{
-    AgentContext, CONTEXT_JSON, CONTEXT_MD, CONTEXT_PROMPT, ContextConfig, ContextIssue, ContextTask, WorktreeInfo,
+    AgentContext, CONTEXT_JSON, CONTEXT_MD, CONTEXT_PROMPT, ContextConfig, ContextIssue, ContextTask,
+    WorktreeInfo,
 };
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::plan::Purpose;
@@ -11,9 +12,25 @@ use serde_json::json;
 
 use super::Attempt;
 
+/// The longest issue text that a prompt repeats, in characters.
+const BODY: usize = 30_000;
+
+/// The text of an issue as a prompt shows it; the context file always has all of it.
+fn shortened(body: &str) -> String {
+    let mut shown: String = body.chars().take(BODY).collect();
+    if shown.len() < body.len() {
+        shown.push_str(&format!("\n\n[cut here; the whole text is in {CONTEXT_JSON}]"));
+    }
+    shown
+}
+
 impl Attempt {
     /// Renders the prompt and puts it and the context files into the worktree.
-    pub(super) async fn prepare(&self, worktree: &Worktree, conflicts: &[ConflictFile]) -> Result<String, Failure> {
+    pub(super) async fn prepare(
+        &self,
+        worktree: &Worktree,
+        conflicts: &[ConflictFile],
+    ) -> Result<String, Failure> {
         let context = self.context(worktree);
         let template = match self.work.purpose {
             Purpose::Implement if self.findings.is_empty() => "codegen",
@@ -26,7 +43,7 @@ impl Attempt {
             "issue": {
                 "number": self.issue.number,
                 "title": self.issue.title,
-                "body": self.issue.body,
+                "body": shortened(&self.issue.body),
                 "labels": self.issue.labels,
             },
             "task": {
@@ -49,7 +66,8 @@ impl Attempt {
         let prompt = self.world.agents.prompt(template, &values)?;
         let json = serde_json::to_string_pretty(&context)
             .map_err(|error| Failure::caused(FailureClass::Internal, &error))?;
-        let files = [(CONTEXT_JSON, json), (CONTEXT_MD, context.to_markdown()), (CONTEXT_PROMPT, prompt.clone())];
+        let files =
+            [(CONTEXT_JSON, json), (CONTEXT_MD, context.to_markdown()), (CONTEXT_PROMPT, prompt.clone())];
         self.world.worktrees.put_context(worktree, &files).await?;
         Ok(prompt)
     }
@@ -92,5 +110,19 @@ impl Attempt {
                 created_at: self.at,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_says_so() {
+        assert_eq!(shortened("短い"), "短い");
+        let long = "長".repeat(BODY + 1);
+        let shown = shortened(&long);
+        assert!(shown.starts_with(&"長".repeat(BODY)) && shown.ends_with("in .agent-context.json]"));
+        assert!(shown.chars().count() < BODY + 60);
     }
 }
