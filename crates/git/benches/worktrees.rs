@@ -15,7 +15,7 @@ use miyabi_core::ports::Worktrees;
 use miyabi_core::worktree::{CommitSpec, MergeSpec, Merged, WorktreeSpec};
 use miyabi_git::{GitWorktrees, Options};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// Files of the repository that the tasks work on: so that git one at a time takes a good 100 ms for each.
 const TASK_FILES: usize = 3_000;
 /// As many tasks as the engine runs at once by default.

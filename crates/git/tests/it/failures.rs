@@ -104,7 +104,7 @@ async fn a_call_that_hangs_is_stopped_with_what_it_started() {
     let ours = GitWorktrees::open(repo.root(), options).unwrap();
     let beside = repo.root().parent().unwrap();
     fs::write(beside.join("armed"), "").unwrap();
-    let failure = ours.tip("main").await.unwrap_err();
+    let failure = ours.inspect().await.unwrap_err();
     assert_eq!((failure.class, failure.hint), (FailureClass::Transient, None));
     let sleeper = fs::read_to_string(beside.join("sleeper")).unwrap();
     let state = fs::read_to_string(format!("/proc/{}/stat", sleeper.trim())).unwrap_or_default();
