@@ -221,7 +221,7 @@ fn say(line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "run by the tests with several processes"]
+#[ignore = "started by another test"]
 async fn a_child_process_opens_its_share() {
     let variable = |name: &str| std::env::var(name).unwrap();
     let root = variable("MIYABI_TEST_REPO");
