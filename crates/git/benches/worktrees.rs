@@ -42,7 +42,8 @@ async fn one_worktree(files: usize) {
         (Best::new(), Best::new(), Best::new(), Best::new());
     pooled.open(&repo.spec("warm")).await.unwrap();
     pooled.close(&"run".into(), "warm").await.unwrap();
-    for round in 0..ROUNDS {
+    let started = Instant::now();
+    for round in (0..ROUNDS).take_while(|round| *round == 0 || started.elapsed() < Duration::from_secs(40)) {
         let floors = repo.path.join("floor");
         floor.time(|| repo.git(&["worktree", "add", "-q", "-b", "floor", floors.to_str().unwrap(), "main"]));
         repo.git(&["worktree", "remove", "--force", floors.to_str().unwrap()]);

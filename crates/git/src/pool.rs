@@ -11,7 +11,7 @@ use miyabi_core::worktree::WorktreeSpec;
 
 use crate::error::GitError;
 use crate::folders::{self, Fingerprint};
-use crate::registry::{Checkout, Record, State};
+use crate::registry::{Checkout, Found, Record, State};
 use crate::repository::Repository;
 
 /// Name of the fingerprint in git's folder about a parked worktree.
@@ -92,6 +92,7 @@ impl Repository {
 
     /// Removes all parked worktrees; says how many there were.
     pub(crate) async fn drain_pool(&self) -> Result<usize, GitError> {
+        self.clear_broken_off().await?;
         let _held = self.locks.hold("pool").await?;
         let parked = self.parked()?;
         for checkout in &parked {
@@ -103,6 +104,24 @@ impl Repository {
             let _ = fs::remove_dir(folder);
         }
         Ok(parked.len())
+    }
+
+    /// Removes worktrees that a killed process was opening or parking, whose names nobody may ever ask for again.
+    async fn clear_broken_off(&self) -> Result<(), GitError> {
+        for checkout in self.all_ours()? {
+            let name = &checkout.record.name;
+            if checkout.record.state == State::Open || checkout.path != self.folder.join(name) {
+                continue;
+            }
+            // Whoever is alive and opens it holds the name until it is open.
+            let _held = self.hold_name(name).await?;
+            if let Found::Ours(there) = self.look_up(name)?
+                && there.record.state != State::Open
+            {
+                self.discard(&there).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a worktree from the disk and from git's books. Whatever is to be kept of it is pinned already.
