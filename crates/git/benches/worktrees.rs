@@ -112,7 +112,7 @@ async fn many_worktrees(files: usize) {
 /// what else the machine does weighs on both; after a minute it is enough.
 async fn whole_tasks(files: usize, tasks: usize) {
     let (floor_repo, repo) = (Repo::new(files), Repo::new(files));
-    let (ours, alone) = (repo.worktrees(AT_ONCE), repo.worktrees(1));
+    let ours = repo.worktrees(AT_ONCE);
     ours.open(&repo.spec("issue-1")).await.unwrap();
     let (mut floor, mut time, mut one_by_one) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut done, begun) = (0, Instant::now());
@@ -135,7 +135,7 @@ async fn whole_tasks(files: usize, tasks: usize) {
         .await;
         one_by_one += timed(async {
             for n in batch.clone() {
-                our_task(&alone, tasks + n).await;
+                our_task(&ours, tasks + n).await;
             }
         })
         .await;
