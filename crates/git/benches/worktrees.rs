@@ -45,16 +45,19 @@ async fn one_worktree(files: usize) {
     let started = Instant::now();
     for round in (0..ROUNDS).take_while(|round| *round == 0 || started.elapsed() < Duration::from_secs(40)) {
         let floors = repo.path.join("floor");
+        settle();
         floor.time(|| repo.git(&["worktree", "add", "-q", "-b", "floor", floors.to_str().unwrap(), "main"]));
         repo.git(&["worktree", "remove", "--force", floors.to_str().unwrap()]);
         repo.git(&["branch", "-q", "-D", "floor"]);
 
+        settle();
         let begun = Instant::now();
         fresh.open(&repo.spec("alone")).await.unwrap();
         alone.add(begun.elapsed());
         fresh.close(&"run".into(), "alone").await.unwrap();
 
         let names = ["a", "b", "c", "d"];
+        settle();
         let begun = Instant::now();
         let opened = names.map(|name| {
             let (fresh, spec) = (fresh.clone(), repo.spec(name));
@@ -70,6 +73,7 @@ async fn one_worktree(files: usize) {
 
         // The next task starts from a base that has moved on a little.
         repo.move_on(round);
+        settle();
         let begun = Instant::now();
         pooled.open(&repo.spec("again")).await.unwrap();
         reused.add(begun.elapsed());
@@ -86,6 +90,7 @@ async fn many_worktrees(files: usize) {
     let repo = Repo::new(files);
     let ours = repo.worktrees(0);
     let (mut time, mut floor) = (Best::new(), Best::new());
+    settle();
     let begun = Instant::now();
     let opened: Vec<_> = (0..64)
         .map(|n| {
@@ -98,6 +103,7 @@ async fn many_worktrees(files: usize) {
         failures += usize::from(task.await.unwrap());
     }
     time.add(begun.elapsed());
+    settle();
     floor.time(|| {
         for n in 0..64 {
             let (branch, path) = (format!("floor{n}"), repo.path.join(format!("floor{n}")));
@@ -175,6 +181,11 @@ fn floor_task(repo: &Repo, n: usize) {
     repo.git(&["merge", "-q", "--no-ff", "-m", "Merge", &branch]);
     repo.git(&["worktree", "remove", path.to_str().unwrap()]);
     repo.git(&["branch", "-q", "-d", &branch]);
+}
+
+/// Waits until the disk has done what was asked of it, so that removing the last worktree does not slow the next one.
+fn settle() {
+    assert!(Command::new("sync").status().unwrap().success());
 }
 
 /// A generated repository, removed at the end.
