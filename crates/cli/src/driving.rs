@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use miyabi_core::ids::{IssueNumber, RunId, RunNumber};
 use miyabi_core::ports::RunRow;
 use miyabi_core::run::Run;
@@ -21,6 +22,9 @@ use crate::wiring::Home;
 
 /// How often progress is drawn.
 const FRAME: Duration = Duration::from_millis(200);
+
+/// How often a waiting run's log is looked at for what other processes told it.
+const LOOK: SignedDuration = SignedDuration::from_secs(1);
 
 /// A run to be driven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,14 +119,34 @@ async fn locked(
         first.iter().for_each(|event| observer.event(&known, event));
     }
     let engine = home.engine(Some(sink.observer(&known, many)));
-    let rest = engine.drive(&entry.id, interrupt.stop()).await?;
+    let rest = loop {
+        match engine.drive(&entry.id, interrupt.stop()).await? {
+            Rest::Waiting(at) => wait(home, &entry.id, at, interrupt).await?,
+            rest => break rest,
+        }
+    };
     let run = quiet.read(&entry.id).await?.ok_or_else(|| CliError::input("the run is gone"))?;
     match rest {
         Rest::Ended(_) => lock.retire(),
         Rest::Interrupted => sink.settle(&run),
-        Rest::Asking(_) => {}
+        Rest::Asking(_) | Rest::Waiting(_) => {}
     }
     Ok(Left::Rest(Box::new(run), rest))
+}
+
+/// Waits until the run is worth another look: at that time, when somebody told it something, or when it is to stop.
+async fn wait(home: &Home, run: &RunId, at: Timestamp, interrupt: &Interrupt) -> Result<(), CliError> {
+    let known = home.store.load(run, 0).await?.len() as u64;
+    loop {
+        let next = home.clock.now().saturating_add(LOOK).unwrap_or(at).min(at);
+        tokio::select! {
+            () = interrupt.stop() => return Ok(()),
+            () = home.clock.sleep_until(next) => {}
+        }
+        if home.clock.now() >= at || !home.store.load(run, known).await?.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 /// Says how a run left, and what that means for the exit code.
@@ -160,7 +184,7 @@ fn exit_of(rest: &Rest) -> Exit {
     match rest {
         Rest::Ended(Status::Succeeded) => exit::DONE,
         Rest::Ended(_) => exit::FAILED,
-        Rest::Asking(_) => exit::WAITING,
+        Rest::Asking(_) | Rest::Waiting(_) => exit::WAITING,
         Rest::Interrupted => exit::INTERRUPTED,
     }
 }

@@ -100,12 +100,17 @@ fn exit_of(class: FailureClass) -> Exit {
     match class {
         FailureClass::Input => exit::INPUT,
         FailureClass::DirtyCheckout => exit::INPUT,
-        FailureClass::Transient | FailureClass::Unavailable | FailureClass::Exhausted => exit::UNAVAILABLE,
+        FailureClass::Transient
+        | FailureClass::Pending
+        | FailureClass::Unavailable
+        | FailureClass::Exhausted => exit::UNAVAILABLE,
         FailureClass::Internal => exit::BUG,
         FailureClass::Permanent
         | FailureClass::TimedOut
         | FailureClass::NoChanges
         | FailureClass::ChecksFailed
+        | FailureClass::CiFailed
+        | FailureClass::ChangesRequested
         | FailureClass::Conflict
         | FailureClass::BaseMoved
         | FailureClass::AgentFailed

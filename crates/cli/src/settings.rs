@@ -33,6 +33,14 @@ pub struct Settings {
     pub worktree: WorktreeSettings,
     /// Tools that measure.
     pub checks: CheckSettings,
+    /// Where issues and changes live.
+    pub forge: ForgeSettings,
+    /// What starts a run.
+    pub trigger: TriggerSettings,
+    /// The server.
+    pub serve: ServeSettings,
+    /// Mail.
+    pub notify: NotifySettings,
     /// Where each value came from, by key.
     pub origins: BTreeMap<String, Origin>,
     /// The values by key, in their plain form.
@@ -79,6 +87,82 @@ pub struct CheckSettings {
     pub advisory_db: String,
     /// Whether coverage is measured.
     pub coverage: bool,
+}
+
+/// Where issues and changes live.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgeSettings {
+    /// Which forge.
+    pub kind: ForgeKind,
+    /// `owner/name`; empty: as the remote says.
+    pub repo: String,
+    /// The git remote.
+    pub remote: String,
+    /// How changes are merged.
+    pub merge_method: MergeMethod,
+}
+
+/// Which forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForgeKind {
+    /// GitHub where it is configured and the remote leads there, otherwise local.
+    Auto,
+    /// The local forge.
+    Local,
+    /// GitHub.
+    Github,
+}
+
+/// How changes are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeMethod {
+    /// The first of the others that the repository allows.
+    Auto,
+    /// A merge commit.
+    Merge,
+    /// One new commit.
+    Squash,
+    /// The commits anew.
+    Rebase,
+}
+
+/// What starts a run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerSettings {
+    /// Labels.
+    pub labels: Vec<String>,
+    /// How miyabi is addressed in comments.
+    pub mention: String,
+    /// Bots that may start runs.
+    pub bots: Vec<String>,
+}
+
+/// The server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeSettings {
+    /// Address and port.
+    pub listen: String,
+    /// Runs at once.
+    pub max_runs: u32,
+    /// Between two sweeps.
+    pub sweep_secs: u64,
+    /// Between the last remark of a review and the rework.
+    pub debounce_secs: u64,
+}
+
+/// Mail.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifySettings {
+    /// Addresses.
+    pub to: Vec<String>,
+    /// The sender.
+    pub from: String,
 }
 
 /// Where a value came from.
@@ -184,6 +268,10 @@ fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
         policy,
         worktree: section(&mut sections, "worktree")?,
         checks: section(&mut sections, "checks")?,
+        forge: section(&mut sections, "forge")?,
+        trigger: section(&mut sections, "trigger")?,
+        serve: section(&mut sections, "serve")?,
+        notify: section(&mut sections, "notify")?,
         origins,
         values,
     })

@@ -91,6 +91,8 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, actor: &str) -> Res
         planner: start.planner.clone(),
         actor: actor.to_owned(),
         trigger: "cli".to_owned(),
+        hosted: false,
+        notifies: false,
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
     Ok(match created {

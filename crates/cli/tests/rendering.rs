@@ -75,6 +75,9 @@ fn events() -> Vec<Event> {
         planner: None,
         actor: "愛子".to_owned(),
         trigger: "cli".to_owned(),
+
+        hosted: false,
+        notifies: false,
     };
     let extension = Extension {
         steps: vec![task(1, "Add the | model", &["analyse"]), task(2, "Hash `x`", &["task-500-1"])],

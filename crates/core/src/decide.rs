@@ -5,8 +5,10 @@
 //! It never waits, never fails, and reads no clock: the same log at the same time gives the same decisions.
 
 mod ask;
+mod elsewhere;
 mod grow;
 mod judge;
+mod tell;
 mod write;
 
 use std::collections::BTreeMap;

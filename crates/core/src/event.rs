@@ -128,6 +128,11 @@ pub enum EventBody {
         /// Why.
         failure: Failure,
     },
+    /// Something happened elsewhere that waiting steps may have waited for: they look again now.
+    Signalled {
+        /// What, in a few words.
+        what: String,
+    },
     /// A person asked for the run to end.
     CancelRequested {
         /// Who.
@@ -170,6 +175,12 @@ pub struct RunStarted {
     pub actor: String,
     /// How: `cli`, `label`, `comment` …
     pub trigger: String,
+    /// Whether the forge is a service with a remote of its own, which has branches and asks people.
+    #[serde(default)]
+    pub hosted: bool,
+    /// Whether people are told by mail or chat.
+    #[serde(default)]
+    pub notifies: bool,
 }
 
 /// An agent program that was started.

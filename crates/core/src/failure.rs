@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum FailureClass {
     /// Will probably pass by itself: a timeout of a service, a lock, a rate limit.
     Transient,
+    /// Not yet: what it waits for happens elsewhere, and it is looked at again. It counts against nothing.
+    Pending,
     /// Will fail again.
     Permanent,
     /// The deadline of the step or session passed.
@@ -19,6 +21,10 @@ pub enum FailureClass {
     NoChanges,
     /// The task's own checks failed; the evidence says which.
     ChecksFailed,
+    /// The forge's CI failed on the change; the evidence says which checks.
+    CiFailed,
+    /// Reviewers ask for changes; the evidence holds what they wrote.
+    ChangesRequested,
     /// Two tasks changed the same lines; the evidence holds both sides.
     Conflict,
     /// The base branch moved since the report was made.

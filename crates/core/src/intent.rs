@@ -64,6 +64,22 @@ pub enum Write {
         /// First line of the merge commit.
         title: String,
     },
+    /// Deletes the branch of a merged change, if it still is at this commit.
+    DeleteBranch {
+        /// Its name.
+        branch: String,
+        /// The commit that was merged.
+        commit: CommitId,
+    },
+    /// Tells the people who want to be told, by mail or chat.
+    Notify {
+        /// One line.
+        subject: String,
+        /// Plain text.
+        body: String,
+        /// Where they can read on.
+        url: String,
+    },
     /// Closes the issue.
     CloseIssue {
         /// Which.

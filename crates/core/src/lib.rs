@@ -19,6 +19,7 @@ pub mod redact;
 pub mod report;
 pub mod run;
 pub mod session;
+pub mod standing;
 pub mod status;
 pub mod task;
 pub mod view;

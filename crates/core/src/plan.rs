@@ -121,6 +121,8 @@ pub enum Uses {
     Review,
     /// The change is opened.
     Change,
+    /// The forge's CI and its reviewers are waited for.
+    Ci,
     /// The change is merged.
     Merge,
     /// The new version goes to its environments.
@@ -135,13 +137,14 @@ pub enum Uses {
 
 impl Uses {
     /// Every built-in step, in the order of the `issue` flow.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Analyse,
         Self::Decompose,
         Self::Execute,
         Self::Update,
         Self::Review,
         Self::Change,
+        Self::Ci,
         Self::Merge,
         Self::Deploy,
         Self::Record,
@@ -158,6 +161,7 @@ impl Uses {
             Self::Update => "update",
             Self::Review => "review",
             Self::Change => "change",
+            Self::Ci => "ci",
             Self::Merge => "merge",
             Self::Deploy => "deploy",
             Self::Record => "record",

@@ -54,6 +54,12 @@ pub struct Policy {
     pub check_deadline_secs: u64,
     /// Between asking a process to end and killing it, in seconds.
     pub grace_secs: u64,
+    /// How long the forge's CI may stay silent about a commit before it counts as not configured, in seconds.
+    pub ci_grace_secs: u64,
+    /// Between two looks at a forge's CI at first, in seconds; it doubles up to 5 minutes. A delivery wakes it earlier.
+    pub ci_poll_secs: u64,
+    /// The longest a CI run may take before a person is asked, in seconds.
+    pub ci_deadline_secs: u64,
     /// How long a question to a person stays open, in seconds; then its default action is taken.
     pub escalation_deadline_secs: u64,
 }
@@ -79,6 +85,9 @@ impl Default for Policy {
             agent_deadline_secs: 3600,
             check_deadline_secs: 1800,
             grace_secs: 5,
+            ci_grace_secs: 60,
+            ci_poll_secs: 15,
+            ci_deadline_secs: 6 * 3600,
             escalation_deadline_secs: 7 * 24 * 3600,
         }
     }

@@ -175,6 +175,11 @@ impl Run {
         self.timed.first().map(|(at, _)| *at)
     }
 
+    /// Whether everything that will happen by itself is another look at something elsewhere.
+    pub fn only_waits(&self) -> bool {
+        !self.timed.is_empty() && self.timed.iter().all(|&(_, ix)| self.steps[ix].waits())
+    }
+
     /// Steps with an attempt under way, in plan order.
     pub fn running(&self) -> impl Iterator<Item = &StepState> {
         self.running.iter().map(|&ix| &self.steps[ix])

@@ -9,6 +9,8 @@ mod decomposition;
 mod journal;
 mod labels;
 mod quality;
+mod question;
+mod status;
 mod summary;
 
 pub use change::{ChangeFacts, change_body, link_comment};
@@ -16,6 +18,8 @@ pub use decomposition::decomposition_comment;
 pub use journal::{JournalFacts, journal_entry};
 pub use labels::{analysis_labels, change_labels};
 pub use quality::quality_comment;
+pub use question::{answered_comment, end_note, question_comment, question_note};
+pub use status::status_comment;
 pub use summary::{summary_comment, took};
 
 /// Minutes as people say them: `30m`, `2h`, `1h 30m`.

@@ -99,8 +99,8 @@ fn the_issue_flow_is_one_of_the_good_ones() {
     };
     let (success, stop) = (RunCondition::OnSuccess, OnFailure::Stop);
     assert_eq!(needs("analyse"), (vec![], success, stop));
-    assert_eq!(needs("merge"), (vec!["change"], success, stop));
-    let before = vec!["analyse", "decompose", "execute", "review", "change", "merge", "deploy"];
+    assert_eq!(needs("merge"), (vec!["ci"], success, stop));
+    let before = vec!["analyse", "decompose", "execute", "review", "change", "ci", "merge", "deploy"];
     assert_eq!(needs("record"), (before, RunCondition::Always, OnFailure::Continue));
     assert_eq!(needs("cleanup"), (vec!["merge", "record"], success, OnFailure::Continue));
     assert_eq!(needs("close"), (vec!["merge", "deploy", "cleanup"], success, stop));

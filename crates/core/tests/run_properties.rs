@@ -73,6 +73,8 @@ fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         planner: None,
         actor: "someone".to_owned(),
         trigger: "cli".to_owned(),
+        hosted: false,
+        notifies: false,
     }
 }
 
@@ -92,7 +94,8 @@ fn issue_plan() -> Plan {
             uses(Uses::Execute, &["decompose"]),
             uses(Uses::Review, &["execute"]),
             uses(Uses::Change, &["review"]),
-            uses(Uses::Merge, &["change"]),
+            uses(Uses::Ci, &["change"]),
+            uses(Uses::Merge, &["ci"]),
             record,
             cleanup,
             uses(Uses::Close, &["merge", "cleanup"]),
@@ -194,6 +197,16 @@ fn failure(work: &Work, dice: &mut Dice) -> Failure {
         FailureClass::BaseMoved,
         FailureClass::Conflict,
     ];
+    if matches!(work, Work::Uses(Uses::Ci)) {
+        let class = [
+            FailureClass::Pending,
+            FailureClass::CiFailed,
+            FailureClass::ChangesRequested,
+            FailureClass::Rejected,
+            FailureClass::Transient,
+        ][dice.roll(5)];
+        return Failure::new(class, "the dice said so").evidence(json!(["check `日本` failed"]));
+    }
     let possible = match work {
         Work::Integrate(_) | Work::Uses(Uses::Update) => 8,
         Work::Uses(Uses::Merge) => 7,

@@ -27,6 +27,8 @@ pub enum Rest {
     Ended(Status),
     /// Only people can go on: these questions are open.
     Asking(Vec<EscalationId>),
+    /// Something elsewhere is waited for, such as CI: at that time it is worth another look, earlier when the log grew.
+    Waiting(Timestamp),
     /// It was told to stop; the log says what was lost, and driving it again goes on from there.
     Interrupted,
 }
@@ -113,6 +115,14 @@ impl Engine {
             let idle = drive.is_idle();
             if idle && drive.run.next_timer().is_none() && !drive.run.questions.is_empty() {
                 return Ok(Rest::Asking(drive.run.questions.keys().cloned().collect()));
+            }
+            if idle
+                && drive.run.is_at_rest()
+                && drive.run.only_waits()
+                && let Some(at) = drive.run.next_wake()
+                && at > self.clock.now()
+            {
+                return Ok(Rest::Waiting(at));
             }
             if idle && drive.run.is_at_rest() && drive.run.next_wake().is_none() {
                 return Err(EngineError::Stuck(run.clone()));

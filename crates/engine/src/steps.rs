@@ -1,5 +1,6 @@
 //! What a started step does: the built-in steps over the ports.
 
+mod ci;
 mod finish;
 mod merge;
 mod planning;
@@ -112,6 +113,7 @@ impl StepRunner for BuiltIn {
             Work::Uses(Uses::Execute) => finish::execute(&job),
             Work::Uses(Uses::Update) => merge::update(world, &job),
             Work::Uses(Uses::Review) => review::review(world, &job),
+            Work::Uses(Uses::Ci) => ci::ci(world, &job),
             Work::Uses(Uses::Deploy) => {
                 ready(Ok(json!({ "deployment": "not configured: no `deploy.toml` is read by this version" })))
             }

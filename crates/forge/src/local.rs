@@ -214,6 +214,8 @@ impl Forge for LocalForge {
             Write::MergeChange { change, commit, title } => {
                 self.merge_change(*change, commit, title, at).await
             }
+            Write::DeleteBranch { .. } => Err(ForgeError::NotHere("a branch of a remote").into()),
+            Write::Notify { .. } => Err(ForgeError::NotHere("a message to people").into()),
             Write::CloseIssue { issue } => self.close_issue(*issue).await,
         }
     }

@@ -66,6 +66,7 @@ fn fact(event: &Event) -> Option<Fact> {
         | EventBody::StepSkipped { .. }
         | EventBody::StepCancelled { .. }
         | EventBody::GateDecided { .. }
+        | EventBody::Signalled { .. }
         | EventBody::CancelRequested { .. } => None,
     }
 }
@@ -120,10 +121,11 @@ mod tests {
                     | EventBody::StepSkipped { .. }
                     | EventBody::StepCancelled { .. }
                     | EventBody::GateDecided { .. }
+                    | EventBody::Signalled { .. }
                     | EventBody::CancelRequested { .. }
             )
         };
         assert!(without.iter().all(expected), "{without:?}");
-        assert_eq!(without.len(), 8);
+        assert_eq!(without.len(), 9);
     }
 }

@@ -187,6 +187,7 @@ fn name(body: &EventBody) -> &'static str {
         EventBody::IntentRecorded(_) => "intent_recorded",
         EventBody::IntentDone { .. } => "intent_done",
         EventBody::IntentFailed { .. } => "intent_failed",
+        EventBody::Signalled { .. } => "signalled",
         EventBody::CancelRequested { .. } => "cancel_requested",
         EventBody::RunFinished { .. } => "run_finished",
     }

@@ -127,6 +127,8 @@ pub fn run_started(plan: Plan) -> RunStarted {
         adapter: Adapter::Command(vec!["./agent.sh".to_owned()]),
         actor: "alice".to_owned(),
         trigger: "cli".to_owned(),
+        hosted: false,
+        notifies: false,
     }
 }
 

@@ -56,6 +56,7 @@ pub fn describe(run: &Run, event: &Event) -> String {
             format!("{step} was lost{} and will be started again", tries(*attempt))
         }
         EventBody::StepSkipped { step, reason } => format!("{step} skipped: {}", short(reason, 200)),
+        EventBody::Signalled { what } => format!("looks again: {}", short(what, 200)),
         EventBody::StepCancelled { step } => format!("{step} cancelled"),
         EventBody::GateDecided { step, gate, rule, .. } => gate_line(step, gate, rule),
         EventBody::PlanExtended { by, extension } => {
@@ -178,6 +179,7 @@ fn uses_outcome(uses: miyabi_core::plan::Uses, output: &Value) -> String {
         Uses::Merge => output["merge_commit"]
             .as_str()
             .map_or_else(String::new, |id| format!("commit {}", text::short_id(id))),
+        Uses::Ci => word("ci"),
         Uses::Deploy => word("deployment"),
         Uses::Cleanup => {
             let removed = output["removed"].as_u64().unwrap_or_default() as usize;
@@ -218,6 +220,8 @@ fn write(write: &Write) -> String {
         Write::MergeChange { change, commit, .. } => {
             format!("merge change #{change} at {}", text::short_id(commit.as_str()))
         }
+        Write::DeleteBranch { branch, .. } => format!("delete branch {}", clean_line(branch)),
+        Write::Notify { subject, .. } => format!("tell people: {}", clean_line(subject)),
         Write::CloseIssue { issue } => format!("close issue #{issue}"),
     }
 }

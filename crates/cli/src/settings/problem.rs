@@ -103,7 +103,13 @@ pub(super) fn of_ranges(
         ("policy.check_deadline_secs", 1.0, 31_536_000.0),
         ("policy.grace_secs", 0.0, 3600.0),
         ("policy.notify_delay_secs", 0.0, 31_536_000.0),
+        ("policy.ci_grace_secs", 0.0, 86_400.0),
+        ("policy.ci_poll_secs", 1.0, 300.0),
+        ("policy.ci_deadline_secs", 1.0, 31_536_000.0),
         ("policy.escalation_deadline_secs", 1.0, 315_360_000.0),
+        ("serve.max_runs", 1.0, 1000.0),
+        ("serve.sweep_secs", 1.0, 86_400.0),
+        ("serve.debounce_secs", 0.0, 86_400.0),
         ("worktree.pool", 0.0, 256.0),
     ];
     for (key, least, most) in ranges {

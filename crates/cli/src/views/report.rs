@@ -238,7 +238,7 @@ fn input(run: &Run, uses: Uses) -> String {
         Uses::Analyse | Uses::Close => format!("issue #{issue}"),
         Uses::Decompose => format!("issue #{issue} and its analysis"),
         Uses::Execute => crate::output::text::count(run.tasks().count(), "task"),
-        Uses::Review | Uses::Change => format!("branch feature/issue-{issue}"),
+        Uses::Review | Uses::Change | Uses::Ci => format!("branch feature/issue-{issue}"),
         Uses::Update | Uses::Merge | Uses::Deploy => format!("branch {}", run.started.base_branch),
         Uses::Record => crate::output::text::count(run.sessions.len(), "session"),
         Uses::Cleanup => format!("worktrees of issue #{issue}"),

@@ -25,6 +25,7 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree], hints: bool) -> S
             lines.push(format!("  why        {}", short(reason, 400)));
         }
         Rest::Asking(_) => lines.push(format!("? #{} {title}: waits for you", issue.number)),
+        Rest::Waiting(_) => lines.push(format!("… #{} {title}: waits for its forge", issue.number)),
         Rest::Interrupted => {
             lines.push(format!("⊘ #{} {title}: interrupted after {time}", issue.number));
             lines.extend(hints.then(|| format!("  go on      miyabi resume {number}")));

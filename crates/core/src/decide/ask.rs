@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::tell;
 use crate::event::{Escalation, EscalationAction, EscalationContext, EventBody, Gate, Urgency};
 use crate::ids::EscalationId;
 use crate::run::{Run, StepState};
@@ -10,6 +11,8 @@ use crate::run::{Run, StepState};
 pub(super) const APPROVE: &str = "approve_anyway";
 /// A person mends it; then it is looked at again.
 pub(super) const FIX: &str = "manual_fix";
+/// An agent does what the answer's note asks for.
+pub(super) const REWORK: &str = "rework";
 /// The step fails.
 pub(super) const REJECT: &str = "reject";
 
@@ -37,7 +40,7 @@ pub(super) fn ask(
         SignedDuration::from_secs(i64::try_from(run.policy().escalation_deadline_secs).unwrap_or(i64::MAX));
     let default_action = question.actions.last().map_or(REJECT, |(id, _)| *id);
     let rule = question.reason.clone();
-    events.push(EventBody::EscalationRaised(Box::new(Escalation {
+    let escalation = Escalation {
         id: EscalationId::new(format!("{}-{}", run.started.number, run.questions_raised + raised + 1)),
         step: state.step.id.clone(),
         severity: question.severity,
@@ -53,6 +56,8 @@ pub(super) fn ask(
             .collect(),
         deadline: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
         default_action: default_action.to_owned(),
-    })));
+    };
+    tell::of_question(run, state, &escalation, events);
+    events.push(EventBody::EscalationRaised(Box::new(escalation)));
     super::gate(events, &state.step.id, Gate::Escalate, rule, numbers);
 }

@@ -130,30 +130,66 @@ fn next(run: &Run, uses: Uses, like: &StepState) -> Step {
     }
 }
 
+/// These steps, then one of each kind after the other, the last one in place of the step that ended.
+fn chain(run: &Run, ended: &StepState, mut steps: Vec<Step>, through: &[Uses]) -> Extension {
+    for &uses in through {
+        let before = steps.last().map_or(&ended.step.id, |step| &step.id).clone();
+        steps.push(next(run, uses, ended).needs([before]));
+    }
+    let supersedes = steps.last().map(|last| (ended.step.id.clone(), last.id.clone()));
+    Extension { steps, joins: BTreeMap::new(), supersedes }
+}
+
 /// The base branch goes in; then review, change and merge once more, in place of the failed merge.
 pub(super) fn update(run: &Run, merge: &StepState, n: u32) -> Extension {
     let update = Step::new(format!("update-{n}"), Work::Uses(Uses::Update)).needs([merge.step.id.clone()]);
-    let review = next(run, Uses::Review, merge).needs([update.id.clone()]);
-    let change = next(run, Uses::Change, merge).needs([review.id.clone()]);
-    let again = next(run, Uses::Merge, merge).needs([change.id.clone()]);
-    let supersedes = Some((merge.step.id.clone(), again.id.clone()));
-    Extension { steps: vec![update, review, change, again], joins: BTreeMap::new(), supersedes }
+    let through = match count_uses(run, Uses::Ci) {
+        0 => &[Uses::Review, Uses::Change, Uses::Merge][..],
+        _ => &[Uses::Review, Uses::Change, Uses::Ci, Uses::Merge],
+    };
+    chain(run, merge, vec![update], through)
 }
 
 /// The same review once more, in place of the one that ended.
 pub(super) fn another_review(run: &Run, review: &StepState) -> Extension {
-    let again = next(run, Uses::Review, review).needs([review.step.id.clone()]);
-    let supersedes = Some((review.step.id.clone(), again.id.clone()));
-    Extension { steps: vec![again], joins: BTreeMap::new(), supersedes }
+    chain(run, review, Vec::new(), &[Uses::Review])
+}
+
+/// The change that a person mended is measured and opened once more.
+pub(super) fn another_change(run: &Run, change: &StepState) -> Extension {
+    chain(run, change, Vec::new(), &[Uses::Review, Uses::Change])
 }
 
 /// An agent mends the whole change, its commit goes in, and the review is made again.
 pub(super) fn rework(run: &Run, review: &StepState, report: &Report, n: u32) -> Extension {
-    let findings = findings(report);
+    let title = format!("Mend what the review found (score {})", report.score);
+    let steps = mend(run, review, title, findings(report), n);
+    chain(run, review, steps, &[Uses::Review])
+}
+
+/// The same for an open change: it is measured and brought up to date before the step looks again.
+///
+/// `ended`: the step that opened the change, or the one that waits for CI.
+pub(super) fn mend_change(
+    run: &Run,
+    ended: &StepState,
+    title: &str,
+    findings: Vec<String>,
+    n: u32,
+) -> Extension {
+    let steps = mend(run, ended, title.to_owned(), findings, n);
+    match ended.step.work {
+        Work::Uses(Uses::Ci) => chain(run, ended, steps, &[Uses::Review, Uses::Change, Uses::Ci]),
+        _ => chain(run, ended, steps, &[Uses::Review, Uses::Change]),
+    }
+}
+
+/// An agent's work on the whole change, and the merge of its commit.
+fn mend(run: &Run, ended: &StepState, title: String, findings: Vec<String>, n: u32) -> Vec<Step> {
     let id = StepId::new(format!("rework-{n}"));
     let task = Task {
         id: id.clone(),
-        title: format!("Mend what the review found (score {})", report.score),
+        title,
         description: String::new(),
         kind: Kind::Bug,
         agent: "codegen".to_owned(),
@@ -165,10 +201,13 @@ pub(super) fn rework(run: &Run, review: &StepState, report: &Report, n: u32) -> 
     let total = run.tasks().count() as u32;
     let work = TaskWork { task, index: n, total, purpose: Purpose::Rework { findings } };
     let merge = integrate(&id, merge_id(&id), 0);
-    let again = next(run, Uses::Review, review).needs([merge.id.clone()]);
-    let supersedes = Some((review.step.id.clone(), again.id.clone()));
-    let mend = Step::new(id, Work::Task(Box::new(work))).needs([review.step.id.clone()]);
-    Extension { steps: vec![mend, merge, again], joins: BTreeMap::new(), supersedes }
+    vec![Step::new(id, Work::Task(Box::new(work))).needs([ended.step.id.clone()]), merge]
+}
+
+/// What a failure brought along, one line each.
+pub(super) fn evidence_lines(failure: &Failure) -> Vec<String> {
+    let lines = failure.evidence.as_array().into_iter().flatten().filter_map(|line| line.as_str());
+    lines.map(str::to_owned).collect()
 }
 
 /// What a report found, one line each: closed gates, failed checks, then findings that cost points.

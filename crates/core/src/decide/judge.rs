@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::{APPROVE, FIX, Question, REJECT, ask};
-use super::{backoff, gate, grow, write};
+use super::ask::{APPROVE, FIX, Question, REJECT, REWORK, ask};
+use super::{backoff, elsewhere, gate, grow, tell, write};
 use crate::analysis::Analysis;
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::{Failure, FailureClass};
@@ -14,6 +14,7 @@ use crate::task::Decomposition;
 
 /// Decides what follows from the ended attempt of a step.
 pub(super) fn judge(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
+    tell::of_answer(run, state, events);
     match (&state.result, &state.step.work) {
         (Some(Err(failure)), _) => judge_failure(run, state, failure, now, events),
         (Some(Ok(_)), Work::Uses(Uses::Analyse)) => {
@@ -53,7 +54,7 @@ fn judge_failure(
     let times = state.failures.len() as u32;
     let of_class = state.failures.iter().filter(|class| **class == failure.class).count() as u32;
     match answer(state) {
-        Some(APPROVE) if matches!(step.work, Work::Integrate(_) | Work::Task(_)) => {
+        Some(APPROVE) if matches!(step.work, Work::Integrate(_) | Work::Task(_) | Work::Uses(Uses::Ci)) => {
             return gate(events, &step.id, Gate::Proceed, answered_by(state), &[]);
         }
         Some(FIX | APPROVE) => {
@@ -68,6 +69,10 @@ fn judge_failure(
             let numbers =
                 [("failures", f64::from(of_class)), ("retries", f64::from(policy.transient_retries))];
             gate(events, &step.id, Gate::Retry { at }, "transient failures are tried again", &numbers);
+        }
+        FailureClass::Pending => elsewhere::judge_pending(run, state, failure, now, events),
+        FailureClass::CiFailed | FailureClass::ChangesRequested => {
+            elsewhere::judge_objection(run, state, failure, now, events);
         }
         FailureClass::Cancelled => block(state, "it was cancelled", events),
         FailureClass::Conflict => judge_conflict(run, state, failure, now, events),
@@ -162,11 +167,10 @@ fn dirty_checkout(failure: &Failure) -> Question {
 }
 
 fn checks_failed(state: &StepState, failure: &Failure) -> Question {
-    let lines = failure.evidence.as_array().into_iter().flatten().filter_map(|line| line.as_str());
     Question {
         severity: Urgency::Medium,
         reason: format!("the checks of `{}` failed after {} attempts", state.step.id, state.failures.len()),
-        failing: lines.map(str::to_owned).collect(),
+        failing: grow::evidence_lines(failure),
         recommendation: "mend it in the task's worktree".to_owned(),
         actions: vec![
             (FIX, "I have mended it in the worktree; check again without the agent".to_owned()),
@@ -300,6 +304,12 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
     let step = &state.step.id;
     match answer(state) {
         Some(APPROVE) => return gate(events, step, Gate::Proceed, answered_by(state), &numbers),
+        Some(REWORK) => return rework_change(run, state, now, events),
+        Some(FIX) => {
+            let extension = Box::new(grow::another_change(run, state));
+            events.push(EventBody::PlanExtended { by: step.clone(), extension });
+            return gate(events, step, Gate::Rework, answered_by(state), &numbers);
+        }
         Some(_) => return block(state, answered_by(state), events),
         None => write::of_change(run, state, &report, events),
     }
@@ -319,8 +329,19 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         recommendation: "look at the change, then merge it".to_owned(),
         actions: vec![
             (APPROVE, "merge the change".to_owned()),
+            (REWORK, "an agent does what your note asks for".to_owned()),
             (REJECT, "leave the change open and end the run".to_owned()),
         ],
     };
     ask(run, state, question, &numbers, now, events);
+}
+
+/// What a reviewer wrote goes to an agent like what CI finds.
+fn rework_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
+    let note = state.answer.as_ref().map_or("", |answer| answer.note.as_str());
+    let lines: Vec<_> = note.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let asked =
+        Failure::new(FailureClass::ChangesRequested, format!("changes requested: {}", answered_by(state)))
+            .evidence(serde_json::json!(lines));
+    elsewhere::judge_objection(run, state, &asked, now, events);
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::tell;
 use crate::event::EventBody;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{ChangeNumber, IntentId};
@@ -23,6 +24,7 @@ pub(super) fn of_analysis(run: &Run, state: &StepState, events: &mut Vec<EventBo
     add.push("state:pending".to_owned());
     let remove = ["security:*", "estimated:*", "complexity:*", "state:*"];
     record(run, state, "labels", false, labels(run, add, &remove), events);
+    tell::of_status(run, state, "planning", "the issue becomes tasks", events);
 }
 
 /// The tasks as one comment, edited in place later.
@@ -42,6 +44,7 @@ pub(super) fn of_work(run: &Run, state: &StepState, events: &mut Vec<EventBody>)
         labels(run, vec!["state:implementing".to_owned()], &["state:*"]),
         events,
     );
+    tell::of_status(run, state, "working", "agents are at work", events);
 }
 
 /// The quality report as one comment and one label.
@@ -50,6 +53,7 @@ pub(super) fn of_report(run: &Run, state: &StepState, report: &Report, events: &
     record(run, state, "report", false, comment(run, "quality", body), events);
     let label = labels(run, vec![quality_label(report.score).to_owned()], &["quality:*"]);
     record(run, state, "quality", false, label, events);
+    tell::of_status(run, state, "measured", &format!("measured: {} of 100", report.score), events);
 }
 
 /// The link to the change, and the labels of the change itself.
@@ -61,6 +65,7 @@ pub(super) fn of_change(run: &Run, state: &StepState, report: &Report, events: &
     let add = view::change_labels(kind(run), &run.started.issue.labels, report);
     let remove = vec!["quality:*".to_owned(), "ready-to-merge".to_owned()];
     record(run, state, "change-labels", false, Write::Labels { issue: change, add, remove }, events);
+    tell::of_status(run, state, "change", &format!("change #{change} is open"), events);
 }
 
 /// The write that a step consists of. Where it cannot be made, the step has failed.
@@ -123,6 +128,15 @@ fn of_close(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
     }
     let done = labels(run, vec!["state:done".to_owned()], &["state:*"]);
     record(run, state, "done", false, done, events);
+    if run.started.hosted
+        && let Some(report) = run.report()
+    {
+        let branch = naming::integration_branch(run.started.issue.number);
+        let delete = Write::DeleteBranch { branch, commit: report.commit };
+        record(run, state, "branch", false, delete, events);
+    }
+    tell::of_status(run, state, "done", "done", events);
+    tell::of_end(run, state, Status::Succeeded, "The change is merged.", events);
 }
 
 /// What a run that did not succeed leaves on its issue. Says whether there was still something to write.
@@ -133,6 +147,8 @@ pub(super) fn of_end(run: &Run, status: Status, reason: &str, events: &mut Vec<E
     record(run, last, "end", false, comment(run, "summary", body), events);
     let state = labels(run, vec![format!("state:{status}")], &["state:*"]);
     record(run, last, "ended", false, state, events);
+    tell::of_status(run, last, "end", &format!("{status}: {reason}"), events);
+    tell::of_end(run, last, status, reason, events);
     events.len() > before
 }
 
@@ -147,7 +163,7 @@ fn decomposition(
     Some(comment(run, "decomposition", body))
 }
 
-fn comment(run: &Run, key: &str, body: String) -> Write {
+pub(super) fn comment(run: &Run, key: &str, body: String) -> Write {
     Write::Comment { issue: run.started.issue.number, key: format!("{}/{key}", run.id), body }
 }
 
@@ -165,7 +181,7 @@ fn change_number(state: &StepState) -> Option<ChangeNumber> {
 }
 
 /// Records the write, unless it was recorded before: a step may be judged more than once.
-fn record(
+pub(super) fn record(
     run: &Run,
     state: &StepState,
     what: &str,

@@ -10,12 +10,13 @@ use crate::ids::StepId;
 use crate::plan::{self, Problem, Uses};
 
 /// What must come somewhere before each built-in step.
-const BEFORE: [(Uses, Uses); 6] = [
+const BEFORE: [(Uses, Uses); 7] = [
     (Uses::Decompose, Uses::Analyse),
     (Uses::Execute, Uses::Decompose),
     (Uses::Update, Uses::Execute),
     (Uses::Review, Uses::Execute),
     (Uses::Change, Uses::Review),
+    (Uses::Ci, Uses::Change),
     (Uses::Merge, Uses::Change),
 ];
 

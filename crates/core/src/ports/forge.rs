@@ -7,6 +7,7 @@ use super::Failure;
 use crate::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use crate::intent::{Receipt, Write};
 use crate::issue::{Change, ChangeState, Comment, Issue, NewIssue};
+use crate::standing::{Ci, Standing};
 
 /// Where issues and changes live.
 #[async_trait]
@@ -19,6 +20,20 @@ pub trait Forge: Send + Sync {
 
     /// The change, if there is one of that number.
     async fn change(&self, number: ChangeNumber) -> Result<Option<Change>, Failure>;
+
+    /// How a change stands, with what CI and reviewers say of this commit; `None` if there is no such change.
+    ///
+    /// What is here fits a forge without CI and without reviews.
+    async fn standing(&self, number: ChangeNumber, _commit: &CommitId) -> Result<Option<Standing>, Failure> {
+        let change = self.change(number).await?;
+        Ok(change.map(|Change { state, merge_commit, .. }| Standing {
+            state,
+            by: None,
+            merge_commit,
+            ci: Ci::NotConfigured,
+            remarks: Vec::new(),
+        }))
+    }
 
     /// Does the write, unless the forge shows that it was done already; either way it is done once.
     ///

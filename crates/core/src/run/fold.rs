@@ -173,6 +173,10 @@ impl Run {
                 Ok(())
             }
             EventBody::IntentFailed { intent, .. } => self.close_intent(intent.as_str()),
+            EventBody::Signalled { .. } => {
+                self.wake_waiting(at);
+                Ok(())
+            }
             EventBody::CancelRequested { by } => {
                 self.cancelled_by.get_or_insert_with(|| by.clone());
                 Ok(())
@@ -335,15 +339,27 @@ impl Run {
             return Err(format!("`{}` is no answer to question `{question}`", answer.action));
         }
         let ix = self.known(&asked.step)?;
-        self.questions.remove(question);
+        let asked = self.questions.remove(question);
         if answer.from != "deadline" {
             self.answers_by_people += 1;
         }
         let state = &mut self.steps[ix];
+        state.question = asked;
         state.answer = Some(answer.clone());
+        state.answers += 1;
         state.phase = Phase::Judging;
         self.judging.insert(ix);
         Ok(())
+    }
+
+    /// Steps that wait for something elsewhere look again now.
+    fn wake_waiting(&mut self, at: Timestamp) {
+        let waiting: Vec<_> = self.timed.iter().copied().filter(|&(_, ix)| self.steps[ix].waits()).collect();
+        for (time, ix) in waiting {
+            self.timed.remove(&(time, ix));
+            self.timed.insert((at.min(time), ix));
+            self.steps[ix].phase = Phase::RetryAt(at.min(time));
+        }
     }
 
     fn close_intent(&mut self, intent: &str) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::event::{Answer, Gate};
+use crate::event::{Answer, Escalation, Gate};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{Attempt, EscalationId, StepId};
 use crate::plan::{OnFailure, Step};
@@ -22,8 +22,12 @@ pub struct StepState {
     pub result: Option<Result<Value, Failure>>,
     /// The failures so far, oldest first; lost attempts are none.
     pub failures: Vec<FailureClass>,
-    /// The newest answer to a question about it.
+    /// The newest question about it that was answered.
+    pub question: Option<Escalation>,
+    /// The answer to it; gone when another attempt ended.
     pub answer: Option<Answer>,
+    /// How many questions about it were answered.
+    pub answers: u32,
     /// What the policy decided last, with its rule.
     pub gate: Option<(Gate, String)>,
     /// Why it was skipped.
@@ -67,7 +71,9 @@ impl StepState {
             attempt: 0,
             result: None,
             failures: Vec::new(),
+            question: None,
             answer: None,
+            answers: 0,
             gate: None,
             skipped: None,
             superseded_by: None,
@@ -96,6 +102,12 @@ impl StepState {
     /// The failure of its newest attempt.
     pub fn failure(&self) -> Option<&Failure> {
         self.result.as_ref()?.as_ref().err()
+    }
+
+    /// Whether it will look again whether something happened elsewhere.
+    pub fn waits(&self) -> bool {
+        matches!(self.phase, Phase::RetryAt(_))
+            && self.failure().is_some_and(|failure| failure.class == FailureClass::Pending)
     }
 
     /// Whether steps that need it may go on.

@@ -20,6 +20,9 @@ pub enum ForgeError {
     /// No change has that number.
     #[error("there is no change #{0}")]
     NoChange(ChangeNumber),
+    /// A write that is some other part's.
+    #[error("the local forge does not know what {0} is")]
+    NotHere(&'static str),
     /// A person closed the change.
     #[error("change #{0} was closed without merging")]
     Closed(ChangeNumber),
@@ -60,6 +63,7 @@ impl From<ForgeError> for Failure {
             ForgeError::NoChange(_) => {
                 (Class::Input, "`miyabi change list` shows the changes that there are")
             }
+            ForgeError::NotHere(_) => (Class::Internal, "please report it with `miyabi log`"),
             ForgeError::Closed(_) => (Class::Rejected, "run the issue again to open a new change"),
             ForgeError::HeadMoved { .. } => {
                 (Class::Permanent, "run the issue again, so that what is there now is reviewed")

@@ -1,225 +1,15 @@
 //! Each gate at its borders: what follows from a number just below, at, and just above a threshold.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
-use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
-use miyabi_core::decide::decide;
-use miyabi_core::event::{Answer, Event, EventBody, Gate, RunStarted};
-use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{CommitId, RunId, StepId, TreeId};
-use miyabi_core::intent::{Receipt, Write};
-use miyabi_core::issue::Issue;
-use miyabi_core::plan::{Plan, Step, Uses, Work};
-use miyabi_core::policy::Policy;
-use miyabi_core::report::{Coverage, DocCounts, Measured, Measurements, TestCounts, Vulnerabilities, score};
-use miyabi_core::run::{Phase, Run};
-use miyabi_core::session::Adapter;
+use miyabi_core::event::EventBody;
+use miyabi_core::failure::FailureClass;
+use miyabi_core::ids::StepId;
+use miyabi_core::intent::Write;
+use miyabi_core::report::{Measured, Measurements, TestCounts, Vulnerabilities};
+use miyabi_core::run::Phase;
 use miyabi_core::status::Status;
-use miyabi_core::task::{Decomposition, Task};
-use serde_json::{Value, json};
 
-/// A run of the issue flow in which every step does what it should, unless it is listed.
-struct Play {
-    run: Run,
-    now: Timestamp,
-    /// Outcomes by step id, in order of the attempts.
-    outcomes: HashMap<String, Vec<Result<Value, Failure>>>,
-    complexity: f64,
-    writes: Vec<Write>,
-    gates: Vec<(String, Gate)>,
-}
-
-fn measured() -> Measurements {
-    Measurements {
-        build: Measured::Value(true),
-        tests: Measured::Value(TestCounts { passed: 9, failed: 0, ignored: 0 }),
-        coverage: Measured::Value(Coverage { lines: 100, covered: 95 }),
-        lint_warnings: Measured::Value(0),
-        security: Measured::Value(Vulnerabilities { packages: 1, ..Vulnerabilities::default() }),
-        docs: Measured::Value(DocCounts { public: 10, documented: 10 }),
-        secrets: Measured::Value(0),
-    }
-}
-
-/// A report of so many points, all of them lost by lint; up to 25 can be.
-fn report(points: u64) -> Result<Value, Failure> {
-    let measured = Measurements { lint_warnings: Measured::Value(100 - points), ..measured() };
-    Ok(of(measured))
-}
-
-fn of(measured: Measurements) -> Value {
-    let ids = (CommitId::new("1".repeat(40)), TreeId::new("2".repeat(40)));
-    serde_json::to_value(score(measured, Vec::new(), &Policy::default(), ids.0, ids.1)).unwrap()
-}
-
-fn failed(class: FailureClass) -> Result<Value, Failure> {
-    let evidence = json!({ "theirs": "5".repeat(40), "files": [] });
-    Err(Failure::new(class, "as the test says").evidence(evidence))
-}
-
-impl Play {
-    fn new(outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
-        let uses = |uses: Uses, need: Option<Uses>| {
-            Step::new(uses.as_str(), Work::Uses(uses)).needs(need.map(|need| StepId::from(need.as_str())))
-        };
-        let order = [
-            Uses::Analyse,
-            Uses::Decompose,
-            Uses::Execute,
-            Uses::Review,
-            Uses::Change,
-            Uses::Merge,
-            Uses::Close,
-        ];
-        let needs = std::iter::once(None).chain(order.map(Some));
-        let steps = order.into_iter().zip(needs).map(|(step, need)| uses(step, need)).collect();
-        let started = RunStarted {
-            number: 3,
-            repo: "local/sample".to_owned(),
-            flow: "issue".to_owned(),
-            issue: Issue {
-                number: 500,
-                title: "Add user authentication".to_owned(),
-                body: String::new(),
-                labels: Vec::new(),
-                author: "someone".to_owned(),
-                open: true,
-                url: "miyabi issue show 500".to_owned(),
-                created_at: Timestamp::UNIX_EPOCH,
-            },
-            base_branch: "main".to_owned(),
-            base_commit: CommitId::new("0".repeat(40)),
-            plan: Plan { steps },
-            policy: Policy::default(),
-            adapter: Adapter::Claude,
-            planner: None,
-            actor: "someone".to_owned(),
-            trigger: "cli".to_owned(),
-        };
-        let body = EventBody::RunStarted(Box::new(started));
-        let at = Timestamp::UNIX_EPOCH;
-        let run = Run::start(&Event { run: RunId::from("r"), seq: 0, at, body }).unwrap();
-        let outcomes = outcomes.iter().map(|(step, list)| ((*step).to_owned(), list.clone())).collect();
-        Self { run, now: at, outcomes, complexity: 4.0, writes: Vec::new(), gates: Vec::new() }
-    }
-
-    fn append(&mut self, body: EventBody) {
-        let event = Event { run: self.run.id.clone(), seq: self.run.next_seq, at: self.now, body };
-        self.run.apply(&event).unwrap_or_else(|illegal| panic!("{illegal}: {:?}", event.body));
-        match event.body {
-            EventBody::GateDecided { step, gate, .. } => self.gates.push((step.to_string(), gate)),
-            EventBody::IntentRecorded(intent) => self.writes.push(intent.write),
-            _ => {}
-        }
-    }
-
-    /// Goes on until nothing moves by itself at this time.
-    fn go(mut self) -> Self {
-        loop {
-            let decisions = decide(&self.run, self.now);
-            if !decisions.is_empty() {
-                decisions.into_iter().for_each(|body| self.append(body));
-                continue;
-            }
-            if let Some(intent) = self.run.open_intents.first().cloned() {
-                let listed = self
-                    .outcomes
-                    .get_mut(intent.step.as_str())
-                    .filter(|list| intent.ends_step && !list.is_empty());
-                let outcome = listed.map_or(Ok(json!({ "change": 501 })), |list| list.remove(0));
-                let (step, attempt) =
-                    (intent.step.clone(), self.run.step(&intent.step).map_or(0, |state| state.attempt));
-                self.append(match &outcome {
-                    Ok(_) => EventBody::IntentDone { intent: intent.id, receipt: Receipt::default() },
-                    Err(failure) => EventBody::IntentFailed { intent: intent.id, failure: failure.clone() },
-                });
-                if intent.ends_step {
-                    self.append(match outcome {
-                        Ok(output) => EventBody::StepSucceeded { step, attempt, output },
-                        Err(failure) => EventBody::StepFailed { step, attempt, failure },
-                    });
-                }
-                continue;
-            }
-            let Some((step, attempt)) =
-                self.run.running().next().map(|state| (state.step.clone(), state.attempt))
-            else {
-                return self;
-            };
-            let listed = self.outcomes.get_mut(step.id.as_str()).filter(|list| !list.is_empty());
-            let outcome =
-                listed.map(|list| list.remove(0)).unwrap_or_else(|| Ok(usual(&step.work, self.complexity)));
-            self.append(match outcome {
-                Ok(output) => EventBody::StepSucceeded { step: step.id, attempt, output },
-                Err(failure) => EventBody::StepFailed { step: step.id, attempt, failure },
-            });
-        }
-    }
-
-    fn answer(mut self, action: &str) -> Self {
-        let escalation = self.run.questions.keys().next().expect("a question is open").clone();
-        let answer = Answer {
-            action: action.to_owned(),
-            by: "eve".to_owned(),
-            from: "cli".to_owned(),
-            note: String::new(),
-        };
-        self.append(EventBody::EscalationAnswered { escalation, answer });
-        self.go()
-    }
-
-    fn later(mut self, secs: i64) -> Self {
-        self.now += SignedDuration::from_secs(secs);
-        self.go()
-    }
-
-    fn status(&self, step: &str) -> Status {
-        self.run.step(&StepId::from(step)).unwrap_or_else(|| panic!("no step `{step}`")).status()
-    }
-
-    fn ended(&self) -> Option<Status> {
-        self.run.ended.as_ref().map(|(status, _)| *status)
-    }
-
-    fn question(&self) -> &str {
-        &self.run.questions.values().next().expect("a question is open").reason
-    }
-}
-
-fn usual(work: &Work, complexity: f64) -> Value {
-    let task = |n: u32| Task {
-        id: StepId::new(format!("task-500-{n}")),
-        title: format!("Task {n}"),
-        description: String::new(),
-        kind: Kind::Feature,
-        agent: "codegen".to_owned(),
-        estimate_minutes: 10,
-        dependencies: Vec::new(),
-        acceptance: Vec::new(),
-        files: Vec::new(),
-    };
-    match work {
-        Work::Uses(Uses::Analyse) => serde_json::to_value(Analysis {
-            complexity,
-            kind: Kind::Feature,
-            security: Sensitivity::Low,
-            estimate_minutes: 60,
-            areas: Vec::new(),
-            reasons: Vec::new(),
-            analyst: "test".to_owned(),
-        })
-        .unwrap(),
-        Work::Uses(Uses::Decompose) => serde_json::to_value(Decomposition {
-            tasks: vec![task(1), task(2)],
-            coordinator: "test".to_owned(),
-        })
-        .unwrap(),
-        Work::Uses(Uses::Review) => of(measured()),
-        _ => json!({ "commit": "3".repeat(40), "tree": "4".repeat(40) }),
-    }
-}
+use crate::play::*;
 
 #[test]
 fn complexity_proceeds_below_five_tells_up_to_seven_and_asks_above() {
@@ -424,11 +214,14 @@ fn a_dirty_checkout_waits_until_it_is_clean() {
 fn a_failed_run_says_so_on_its_issue() {
     let play = Play::new(&[("analyse", vec![failed(FailureClass::Permanent)])]).go();
     assert_eq!(play.ended(), Some(Status::Failed));
-    let last = play.writes.iter().rev().take(2).collect::<Vec<_>>();
+    let [summary, labels, status] = play.writes.last_chunk().unwrap();
     assert!(
-        matches!(last[1], Write::Comment { body, .. } if body.starts_with("## Run 3: failed") && body.contains("as the test says"))
+        matches!(summary, Write::Comment { body, .. } if body.starts_with("## Run 3: failed") && body.contains("as the test says"))
     );
-    assert!(matches!(last[0], Write::Labels { add, .. } if add == &["state:failed"]));
+    assert!(matches!(labels, Write::Labels { add, .. } if add == &["state:failed"]));
+    assert!(
+        matches!(status, Write::Comment { key, body, .. } if key == "r/status" && body.contains("as the test says"))
+    );
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! What people are told while a run goes on: where it stands, what they are asked, and what was answered.
+
+use super::write::{comment, record};
+use crate::event::{Escalation, EventBody};
+use crate::intent::Write;
+use crate::run::{Run, StepState};
+use crate::status::Status;
+use crate::view;
+
+/// Where the run stands: one comment, edited in place. `stage` says in a few words what comes now; `what` tells this
+/// edit from others of the same attempt.
+pub(super) fn of_status(run: &Run, state: &StepState, what: &str, stage: &str, events: &mut Vec<EventBody>) {
+    let body = view::status_comment(run, stage);
+    record(run, state, &format!("status-{what}"), false, comment(run, "status", body), events);
+}
+
+/// The question as a comment, and to those who are told by mail or chat.
+pub(super) fn of_question(
+    run: &Run,
+    state: &StepState,
+    escalation: &Escalation,
+    events: &mut Vec<EventBody>,
+) {
+    let key = format!("question-{}", escalation.id);
+    let body = view::question_comment(run, escalation);
+    record(run, state, &key, false, comment(run, &key, body), events);
+    of_status(run, state, &key, &format!("waits for an answer: {}", escalation.reason), events);
+    let subject = format!("a question: {}", escalation.reason);
+    let body = view::question_note(escalation);
+    notify(run, state, &format!("{key}-note"), &subject, body, events);
+}
+
+/// The answer, in the comment that asked.
+pub(super) fn of_answer(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
+    let (Some(answer), Some(escalation)) = (&state.answer, &state.question) else { return };
+    let key = format!("question-{}", escalation.id);
+    let body = view::answered_comment(escalation, answer);
+    record(run, state, &format!("{key}-answered"), false, comment(run, &key, body), events);
+}
+
+/// The end of the run, to those who are told by mail or chat.
+pub(super) fn of_end(
+    run: &Run,
+    state: &StepState,
+    status: Status,
+    reason: &str,
+    events: &mut Vec<EventBody>,
+) {
+    let subject = format!("run {} {status}", run.started.number);
+    notify(run, state, "end-note", &subject, view::end_note(run, status, reason), events);
+}
+
+fn notify(
+    run: &Run,
+    state: &StepState,
+    what: &str,
+    subject: &str,
+    body: String,
+    events: &mut Vec<EventBody>,
+) {
+    if !run.started.notifies {
+        return;
+    }
+    let subject = format!("[miyabi] {}#{} {subject}", run.started.repo, run.started.issue.number);
+    let subject = crate::plain::one_line(&subject, 200);
+    let url = run.started.issue.url.clone();
+    record(run, state, what, false, Write::Notify { subject, body, url }, events);
+}

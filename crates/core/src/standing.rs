@@ -1,0 +1,65 @@
+//! How an open change stands on its forge: what CI says of its head, and what people ask for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CommitId;
+use crate::issue::ChangeState;
+
+/// How a change stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// How far it is.
+    pub state: ChangeState,
+    /// Who merged or closed it, where the forge says so.
+    pub by: Option<String>,
+    /// The commit on the base branch, once it is merged.
+    pub merge_commit: Option<CommitId>,
+    /// What CI says of the commit that was asked about.
+    pub ci: Ci,
+    /// What reviewers want changed in that commit, oldest first; empty when nobody asks for changes.
+    pub remarks: Vec<Remark>,
+}
+
+/// What a forge's CI says of a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ci", rename_all = "snake_case")]
+pub enum Ci {
+    /// This forge runs none for this repository.
+    NotConfigured,
+    /// Nothing has been reported, and whether something will be is not known.
+    Absent,
+    /// Some checks have not ended.
+    Pending {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// All checks ended well.
+    Passed {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Some checks failed; others may still run.
+    Failed {
+        /// One line for each: its name and where its log is.
+        failures: Vec<String>,
+    },
+}
+
+/// What a reviewer wrote. Untrusted text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Who.
+    pub by: String,
+    /// Which lines it speaks of: `path:line`; none: the change as a whole.
+    pub place: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+impl Remark {
+    /// As one paragraph, such as `src/lib.rs:7: name it after what it holds (alice)`.
+    pub fn line(&self) -> String {
+        let place = self.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
+        format!("{place}{} ({})", self.text.trim(), self.by)
+    }
+}

@@ -1,0 +1,6 @@
+//! Decisions: what follows from the state of a run.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod borders;
+mod elsewhere;
+mod play;
