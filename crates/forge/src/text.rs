@@ -58,14 +58,14 @@ mod tests {
             cut,
             format!(
                 "```\n{}\n```\n\n… (shortened: the whole text is in the report of the run)",
-                "報".repeat(34)
+                "報".repeat(33)
             )
         );
         assert_eq!(cut.chars().count(), 100);
         let plain = fit(&"a".repeat(101), 100);
         assert_eq!(
             plain,
-            format!("{}\n\n… (shortened: the whole text is in the report of the run)", "a".repeat(38))
+            format!("{}\n\n… (shortened: the whole text is in the report of the run)", "a".repeat(37))
         );
     }
 

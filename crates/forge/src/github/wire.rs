@@ -4,9 +4,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioExecutor;
 use miyabi_core::ports::Clock;
-use octocrab::Octocrab;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +19,9 @@ use serde_json::Value;
 use super::error::said;
 use super::options::api_base;
 use super::{GitHubError, GitHubOptions, Limiter};
+
+/// How we name ourselves; GitHub turns away who has no name.
+const AGENT: &str = concat!("miyabi/", env!("CARGO_PKG_VERSION"));
 
 /// What is asked. The route begins with `/` and is encoded already; it may have a query.
 pub(super) struct Ask<'a> {
@@ -61,12 +69,7 @@ impl Wire {
     pub(super) fn new(options: &GitHubOptions) -> Result<Self, GitHubError> {
         tokio::runtime::Handle::try_current().map_err(|error| GitHubError::Client(error.into()))?;
         let (url, base) = api_base(&options.api_url)?;
-        let crab = Octocrab::builder()
-            .base_uri(url)
-            .and_then(|builder| {
-                builder.add_header(header::ACCEPT, "application/vnd.github+json".to_owned()).build()
-            })
-            .map_err(|error| GitHubError::Client(cause(error)))?;
+        let crab = crab(url)?;
         Ok(Self {
             crab,
             base,
@@ -124,6 +127,26 @@ impl Wire {
         let body = crab.body_to_string(answer).await.map_err(lost)?;
         Ok(Answer { request: request.to_owned(), status, headers, body })
     }
+}
+
+/// octocrab over one connector with one TLS stack, and without the layers that repeat, redirect or remember.
+fn crab(url: Uri) -> Result<Octocrab, GitHubError> {
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .map_err(|error| GitHubError::Client(error.into()))?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let client = legacy::Client::builder(TokioExecutor::new()).build::<_, OctoBody>(connector);
+    let fixed = [(header::USER_AGENT, AGENT), (header::ACCEPT, "application/vnd.github+json")];
+    let fixed = fixed.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let crab = OctocrabBuilder::new_empty()
+        .with_service(client)
+        .with_layer(&ExtraHeadersLayer::new(Arc::new(fixed.into())))
+        .with_layer(&BaseUriLayer::new(url))
+        .with_auth(AuthState::None)
+        .build();
+    Ok(crab.unwrap_or_else(|never| match never {}))
 }
 
 /// What a status means.
