@@ -3,7 +3,6 @@
 //! The rules are here; the memory is behind `LocalRecords`, the merge behind `Worktrees`.
 
 mod error;
-mod labels;
 mod merge;
 
 use std::sync::Arc;
@@ -18,7 +17,8 @@ use tokio::sync::Mutex;
 
 pub use error::ForgeError;
 
-use crate::marker;
+use crate::text::one_line;
+use crate::{labels, marker};
 
 /// Who writes what miyabi writes.
 const AUTHOR: &str = "miyabi";
@@ -223,9 +223,4 @@ impl Forge for LocalForge {
 
 fn opened(change: Change, found: bool) -> Receipt {
     Receipt { change: Some(change.number), merge_commit: change.merge_commit, url: Some(change.url), found }
-}
-
-/// The words of a text that must be one line, with single spaces between them.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

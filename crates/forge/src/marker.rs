@@ -20,6 +20,19 @@ pub(crate) fn marked(body: &str, key: &str) -> String {
     text
 }
 
+/// The key in the marker that closes a body, as it was given to [`marked`].
+///
+/// Only the last line counts, and only if it is written just as [`marked`] writes it. That the body is ours is for
+/// the caller to know: on a forge where others can edit text, its author says so.
+pub(crate) fn key_of(body: &str) -> Option<String> {
+    let line = body.trim_end().lines().next_back()?;
+    let key = line.strip_prefix("<!-- miyabi:")?.strip_suffix(" -->")?;
+    let key = percent_encoding::percent_decode_str(key).decode_utf8().ok()?;
+    let mut written = String::new();
+    push_key(&mut written, &key);
+    (format!("<!-- miyabi:{written} -->") == line).then(|| key.into_owned())
+}
+
 /// The text with every `<!-- miyabi:` in it, however spaced or cased, turned into visible characters.
 pub(crate) fn neutral(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -68,6 +81,27 @@ mod tests {
             marked("x", "a --> $(rm)\n<b>報"),
             "x\n\n<!-- miyabi:a%20--%3E%20%24%28rm%29%0A%3Cb%3E報 -->"
         );
+    }
+
+    #[test]
+    fn a_key_is_read_back_as_it_was() {
+        for key in ["summary", "r/change/open", "a --> $(rm)\n<b>報", "100%", "", "%41"] {
+            assert_eq!(key_of(&marked("本文", key)), Some(key.to_owned()), "{key}");
+        }
+        assert_eq!(key_of("x\r\n\r\n<!-- miyabi:summary -->\r\n"), Some("summary".to_owned()));
+        for body in [
+            "",
+            "x",
+            "<!-- miyabi:summary --> x",
+            "<!-- miyabi:summary -->\nx",
+            "x <!-- miyabi:summary -->",
+            "<!--miyabi:summary-->",
+            "<!-- miyabi:a b -->",
+            "<!-- miyabi:%61 -->",
+            "<!-- miyabi:%ff -->",
+        ] {
+            assert_eq!(key_of(body), None, "{body}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use miyabi_forge::LocalForge;
 use miyabi_testkit::MemoryStore;
 use serde_json::json;
 use support::at;
-use support::contract::forge_contract;
+use support::local::local_contract;
 use support::records::Records;
 use support::worktrees::Branches;
 
@@ -63,12 +63,12 @@ async fn state(town: &Town) -> ChangeState {
 
 #[tokio::test]
 async fn the_contract_holds_on_the_double() {
-    forge_contract(Arc::new(Records::default())).await;
+    local_contract(Arc::new(Records::default())).await;
 }
 
 #[tokio::test]
 async fn the_contract_holds_on_the_store_in_memory() {
-    forge_contract(Arc::new(MemoryStore::default())).await;
+    local_contract(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test]

@@ -93,10 +93,11 @@ fn expressions_are_understood() {
 fn everything_that_is_built_in_may_be() {
     let deny = read("deny.toml");
     let allowed = list(&deny, "allow");
-    let banned: BTreeSet<String> = deny
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next().map(str::to_owned))
-        .collect();
+    let bans = deny.lines().filter(|line| line.trim().starts_with("{ crate = \""));
+    // What is named as a wrapper may use the crate, nobody else.
+    let (wrapped, banned): (Vec<&str>, Vec<&str>) = bans.partition(|line| line.contains("wrappers = ["));
+    let name = |line: &str| line.split('"').nth(1).unwrap_or_default().to_owned();
+    let banned: BTreeSet<String> = banned.into_iter().map(name).collect();
     assert!(
         allowed.contains("MIT") && banned.contains("openssl"),
         "deny.toml is read: {allowed:?} {banned:?}"
@@ -112,6 +113,21 @@ fn everything_that_is_built_in_may_be() {
     command.current_dir(root()).features(CargoOpt::AllFeatures);
     command.other_options(["--offline", "--locked", "--filter-platform", &host()].map(str::to_owned));
     let packages = command.exec().expect("cargo can describe the workspace").packages;
+    for line in wrapped {
+        let (_, wrappers) = line.split_once("wrappers = [").expect("it was chosen by that");
+        let wrappers = wrappers.split(']').next().unwrap_or_default();
+        let uses = |package: &&cargo_metadata::Package| {
+            package
+                .dependencies
+                .iter()
+                .any(|dependency| dependency.name == name(line) && !dependency.optional)
+        };
+        for package in packages.iter().filter(uses) {
+            if !wrappers.contains(&format!("\"{}\"", package.name)) {
+                complaints.push(format!("`{}` may not use `{}`: see deny.toml", package.name, name(line)));
+            }
+        }
+    }
     for package in &packages {
         let licence = package.license.as_deref().unwrap_or_default();
         if !allows(licence, &allowed) {

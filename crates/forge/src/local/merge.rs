@@ -7,7 +7,8 @@ use miyabi_core::issue::{Change, ChangeState};
 use miyabi_core::ports::Failure;
 use miyabi_core::worktree::{LandSpec, Landed};
 
-use super::{ForgeError, LocalForge, one_line};
+use super::{ForgeError, LocalForge};
+use crate::text::one_line;
 
 impl LocalForge {
     /// Brings the reviewed commit of a change into its base branch and records it.

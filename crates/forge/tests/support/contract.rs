@@ -1,185 +1,236 @@
-//! What every memory must give the local forge, as one story that is told twice.
+//! What every forge gives to those who use it, as one story in which every write happens twice.
 //!
-//! `forge_contract` needs only the `LocalRecords` that it is given, so that any store can be put through it.
+//! It knows the port alone; how people file issues and write comments is for the [`Place`] to say, so that the local
+//! forge and GitHub go through the same story.
 
-use std::sync::Arc;
-
+use async_trait::async_trait;
+use jiff::Timestamp;
 use miyabi_core::failure::FailureClass;
-use miyabi_core::ids::IntentId;
+use miyabi_core::ids::{CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
-use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
-use miyabi_core::ports::{Forge, LocalRecords};
-use miyabi_forge::LocalForge;
+use miyabi_core::issue::{Change, ChangeState, Comment, Issue};
+use miyabi_core::ports::Forge;
 
-use super::at;
-use super::worktrees::Branches;
+/// The issue that the story is about: text that is Japanese, looks like shell and templates, and forges a marker.
+pub(crate) const TITLE: &str = "Add user 認証";
+pub(crate) const BODY: &str = "「認証」を足す\n\n- [ ] `${HOME}` \"x\" $(id)\n<!-- miyabi:summary -->";
+pub(crate) const HEAD: &str = "feature/issue-500";
 
-const BODY: &str = "「認証」を足す\n\n- [ ] `${HOME}` \"x\" $(id)\n<!-- miyabi:summary -->";
-
-/// Carries issue #500 from its filing to its closing, every write twice, over these records.
-pub(crate) async fn forge_contract(records: Arc<dyn LocalRecords>) {
-    let branches = Arc::new(Branches::default());
-    branches.set("feature/issue-500", "c0ffee");
-    branches.set("main", "ba5e");
-    let forge = LocalForge::new(records, branches.clone());
-
-    let issue = filing(&forge).await;
-    comments(&forge).await;
-    labels(&forge, &issue).await;
-    let change = opening(&forge).await;
-    merging(&forge, &branches, &change).await;
-    closing(&forge).await;
+/// A forge with the people on it.
+#[async_trait]
+pub(crate) trait Place: Send + Sync {
+    /// The forge.
+    fn forge(&self) -> &dyn Forge;
+    /// Who miyabi is there.
+    fn us(&self) -> String;
+    /// Who files the issue and comments on it.
+    fn person(&self) -> String;
+    /// Files an issue as the person.
+    async fn file(&self, title: &str, body: &str, labels: &[&str]) -> IssueNumber;
+    /// Comments as the person; gives the text as the forge keeps it.
+    async fn say(&self, issue: IssueNumber, text: &str) -> String;
+    /// Pushes the work to [`HEAD`], on top of `main`, and gives its commit.
+    async fn push(&self) -> CommitId;
 }
 
-async fn filing(forge: &LocalForge) -> Issue {
-    let wanted = NewIssue {
-        number: Some(500),
-        title: " Add user\n認証 ".to_owned(),
-        body: BODY.to_owned(),
-        labels: vec!["miyabi".to_owned(), "miyabi".to_owned(), "priority:P1-High".to_owned()],
-        author: "山田".to_owned(),
-    };
-    let issue = forge.file_issue(&wanted, at(0)).await.unwrap();
+/// A moment, as seconds of the day that all tests happen on.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+/// Carries an issue from its filing to its closing. Gives the issue and the change.
+pub(crate) async fn forge_contract(place: &dyn Place) -> (Issue, Change) {
+    let issue = filing(place).await;
+    comments(place, &issue).await;
+    labels(place, &issue).await;
+    let change = opening(place, &issue).await;
+    let change = merging(place, change).await;
+    let issue = closing(place, issue.number).await;
+    absent(place, &issue, &change).await;
+    (issue, change)
+}
+
+async fn filing(place: &dyn Place) -> Issue {
+    let number = place.file(TITLE, BODY, &["miyabi", "state:pending", "priority:P1-High"]).await;
+    let issue = place.forge().issue(number).await.unwrap().unwrap();
     let expected = Issue {
-        number: 500,
-        title: "Add user 認証".to_owned(),
+        number,
+        title: TITLE.to_owned(),
         body: BODY.to_owned(),
-        labels: vec!["miyabi".to_owned(), "priority:P1-High".to_owned()],
-        author: "山田".to_owned(),
+        labels: ["miyabi", "state:pending", "priority:P1-High"].map(str::to_owned).to_vec(),
+        author: place.person(),
         open: true,
         url: issue.url.clone(),
-        created_at: at(0),
+        created_at: issue.created_at,
     };
     assert_eq!(issue, expected);
-    assert_eq!(forge.issue(500).await.unwrap(), Some(expected));
-    assert_eq!(forge.issue(1).await.unwrap(), None);
-
-    let taken = forge.file_issue(&wanted, at(1)).await.unwrap_err();
-    assert_eq!(taken.class, FailureClass::Input);
-    let next = forge.file_issue(&NewIssue { number: None, ..wanted }, at(1)).await.unwrap();
-    assert_eq!(next.number, 501);
+    assert_eq!(place.forge().comments(number).await.unwrap(), []);
     issue
 }
 
-async fn comments(forge: &LocalForge) {
-    let url = forge.issue(500).await.unwrap().unwrap().url;
-    forge.comment(500, "山田", "いいね <!-- miyabi:summary -->", at(2)).await.unwrap();
-    let say = |body: &str| Write::Comment { issue: 500, key: "summary".to_owned(), body: body.to_owned() };
-    let receipt = |found| Receipt { url: Some(url.clone()), found, ..Receipt::default() };
-    let id = IntentId::from("r/decompose/summary");
-    assert_eq!(forge.perform(&id, &say("6 tasks"), at(3)).await.unwrap(), receipt(false));
-    assert_eq!(forge.perform(&id, &say("6 tasks"), at(4)).await.unwrap(), receipt(true));
-    let person = Comment {
-        issue: 500,
-        author: "山田".to_owned(),
-        body: "いいね &lt;!-- miyabi:summary -->".to_owned(),
-        key: None,
-        created_at: at(2),
-        updated_at: at(2),
-    };
-    let ours = Comment {
-        author: "miyabi".to_owned(),
-        body: "6 tasks\n\n<!-- miyabi:summary -->".to_owned(),
-        key: Some("summary".to_owned()),
-        created_at: at(3),
-        updated_at: at(3),
-        ..person.clone()
-    };
-    assert_eq!(forge.comments(500).await.unwrap(), [person.clone(), ours.clone()]);
-
-    assert_eq!(forge.perform(&id, &say("7 tasks"), at(5)).await.unwrap(), receipt(false));
-    forge.comment(500, "山田", "いいね <!-- miyabi:summary -->", at(6)).await.unwrap();
-    let edited = Comment { body: "7 tasks\n\n<!-- miyabi:summary -->".to_owned(), updated_at: at(5), ..ours };
-    let again = Comment { created_at: at(6), updated_at: at(6), ..person.clone() };
-    assert_eq!(forge.comments(500).await.unwrap(), [person, edited, again]);
-    assert_eq!(forge.comments(501).await.unwrap(), []);
+/// The comments without their times, which the forge may choose.
+async fn told(place: &dyn Place, issue: IssueNumber) -> Vec<(String, String, Option<String>)> {
+    let comments = place.forge().comments(issue).await.unwrap();
+    comments.into_iter().map(|Comment { author, body, key, .. }| (author, body, key)).collect()
 }
 
-async fn labels(forge: &LocalForge, issue: &Issue) {
+async fn comments(place: &dyn Place, issue: &Issue) {
+    let number = issue.number;
+    let forged = place.say(number, "いいね\n\n<!-- miyabi:summary -->").await;
+    let theirs = (place.person(), forged, None);
+    let say = |body: &str| Write::Comment { issue: number, key: "summary".to_owned(), body: body.to_owned() };
+    let ours =
+        |text: &str| (place.us(), format!("{text}\n\n<!-- miyabi:summary -->"), Some("summary".to_owned()));
+    let id = IntentId::from("r/decompose/summary");
+
+    let first = place.forge().perform(&id, &say("6 tasks"), at(3)).await.unwrap();
+    assert_eq!(first, Receipt { url: first.url.clone(), ..Receipt::default() });
+    assert!(first.url.is_some());
+    let again = place.forge().perform(&id, &say("6 tasks"), at(4)).await.unwrap();
+    assert_eq!(again, Receipt { found: true, ..first.clone() });
+    assert_eq!(told(place, number).await, [theirs.clone(), ours("6 tasks")]);
+
+    assert_eq!(place.forge().perform(&id, &say("7 つ\n`$(id)`"), at(5)).await.unwrap(), first);
+    place.say(number, "いいね\n\n<!-- miyabi:summary -->").await;
+    assert_eq!(told(place, number).await, [theirs.clone(), ours("7 つ\n`$(id)`"), theirs]);
+}
+
+async fn labels(place: &dyn Place, issue: &Issue) {
     let write = Write::Labels {
-        issue: 500,
-        add: vec!["state:implementing".to_owned(), "複雑".to_owned()],
-        remove: vec!["state:*".to_owned(), "miyabi".to_owned()],
+        issue: issue.number,
+        add: vec!["state:implementing".to_owned(), "複雑 #1/2?".to_owned(), "複雑 #1/2?".to_owned()],
+        remove: vec!["state:*".to_owned(), "miyabi".to_owned(), "not there".to_owned()],
     };
     let id = IntentId::from("r/decompose/labels");
     for found in [false, true] {
-        let receipt = forge.perform(&id, &write, at(7)).await.unwrap();
+        let receipt = place.forge().perform(&id, &write, at(7)).await.unwrap();
         assert_eq!(receipt, Receipt { url: Some(issue.url.clone()), found, ..Receipt::default() });
-        let labels = vec!["priority:P1-High".to_owned(), "state:implementing".to_owned(), "複雑".to_owned()];
-        assert_eq!(forge.issue(500).await.unwrap(), Some(Issue { labels, ..issue.clone() }));
+        let labels = ["priority:P1-High", "state:implementing", "複雑 #1/2?"].map(str::to_owned).to_vec();
+        let expected = Issue { labels, ..issue.clone() };
+        assert_eq!(place.forge().issue(issue.number).await.unwrap(), Some(expected));
     }
 }
 
-async fn opening(forge: &LocalForge) -> Change {
-    let write = Write::OpenChange {
-        issue: 500,
-        title: "feat: Add user 認証 (#500)".to_owned(),
-        body: "## Summary\n".to_owned(),
-        head: "feature/issue-500".to_owned(),
+async fn opening(place: &dyn Place, issue: &Issue) -> Change {
+    let commit = place.push().await;
+    let write = |title: &str| Write::OpenChange {
+        issue: issue.number,
+        title: title.to_owned(),
+        body: format!("## Summary\n\nCloses #{}\n", issue.number),
+        head: HEAD.to_owned(),
         base: "main".to_owned(),
-        commit: "c0ffee".into(),
+        commit: commit.clone(),
     };
     let id = IntentId::from("r/change/open");
-    let first = forge.perform(&id, &write, at(8)).await.unwrap();
+    let first = place.forge().perform(&id, &write("feat: add\nuser"), at(8)).await.unwrap();
     let number = first.change.unwrap();
-    let change = forge.change(number).await.unwrap().unwrap();
+    let change = place.forge().change(number).await.unwrap().unwrap();
     let expected = Change {
-        number: 502,
-        issue: 500,
-        title: "feat: Add user 認証 (#500)".to_owned(),
-        body: "## Summary\n\n<!-- miyabi:r/change/open -->".to_owned(),
-        head: "feature/issue-500".to_owned(),
+        number,
+        issue: issue.number,
+        title: "feat: add user".to_owned(),
+        body: format!("## Summary\n\nCloses #{}\n\n<!-- miyabi:r/change/open -->", issue.number),
+        head: HEAD.to_owned(),
         base: "main".to_owned(),
-        head_commit: "c0ffee".into(),
+        head_commit: commit.clone(),
         state: ChangeState::Open,
         merge_commit: None,
         labels: vec![],
         url: change.url.clone(),
-        created_at: at(8),
+        created_at: change.created_at,
     };
     assert_eq!(change, expected);
-    let receipt = Receipt { change: Some(502), url: Some(change.url.clone()), ..Receipt::default() };
+    let receipt = Receipt { change: Some(number), url: Some(change.url.clone()), ..Receipt::default() };
     assert_eq!(first, receipt);
-    assert_eq!(forge.perform(&id, &write, at(9)).await.unwrap(), Receipt { found: true, ..receipt });
+    for title in ["feat: add\nuser", "feat: 認証 を足す"] {
+        let again = place.forge().perform(&id, &write(title), at(9)).await.unwrap();
+        assert_eq!(again, Receipt { found: true, ..receipt.clone() });
+    }
 
     let label = Write::Labels { issue: number, add: vec!["ready-to-merge".to_owned()], remove: vec![] };
-    forge.perform(&"r/change/labels".into(), &label, at(9)).await.unwrap();
-    let expected = Change { labels: vec!["ready-to-merge".to_owned()], ..expected };
-    assert_eq!(forge.changes().await.unwrap(), std::slice::from_ref(&expected));
+    for found in [false, true] {
+        let labelled = place.forge().perform(&"r/change/labels".into(), &label, at(9)).await.unwrap();
+        assert_eq!(labelled, Receipt { url: Some(change.url.clone()), found, ..Receipt::default() });
+    }
+    let expected = Change {
+        title: "feat: 認証 を足す".to_owned(),
+        labels: vec!["ready-to-merge".to_owned()],
+        ..expected
+    };
+    assert_eq!(place.forge().change(number).await.unwrap(), Some(expected.clone()));
     expected
 }
 
-async fn merging(forge: &LocalForge, branches: &Branches, change: &Change) {
-    let write =
-        Write::MergeChange { change: 502, commit: "c0ffee".into(), title: "feat: 認証\n\nx".to_owned() };
+async fn merging(place: &dyn Place, change: Change) -> Change {
+    let write = |commit: &CommitId| Write::MergeChange {
+        change: change.number,
+        commit: commit.clone(),
+        title: "feat: 認証\n\nx".to_owned(),
+    };
     let id = IntentId::from("r/merge/merge");
-    for found in [false, true] {
-        let receipt = Receipt {
-            change: Some(502),
-            merge_commit: Some("merge-of-c0ffee".into()),
-            url: Some(change.url.clone()),
-            found,
-        };
-        assert_eq!(forge.perform(&id, &write, at(10)).await.unwrap(), receipt);
-    }
-    let landings = branches.landings();
-    assert_eq!(landings.len(), 1);
-    assert_eq!(landings[0].message, "feat: 認証 x\n\nCloses #500\n");
-    let merged =
-        Change { state: ChangeState::Merged, merge_commit: Some("merge-of-c0ffee".into()), ..change.clone() };
-    assert_eq!(forge.change(502).await.unwrap(), Some(merged));
+    let other = CommitId::from("0123456789012345678901234567890123456789");
+    let moved = place.forge().perform(&id, &write(&other), at(10)).await.unwrap_err();
+    assert_eq!(moved.class, FailureClass::Permanent, "{moved}");
+    assert_eq!(place.forge().change(change.number).await.unwrap(), Some(change.clone()));
+
+    let first = place.forge().perform(&id, &write(&change.head_commit), at(10)).await.unwrap();
+    assert!(first.merge_commit.is_some());
+    let receipt = Receipt {
+        change: Some(change.number),
+        merge_commit: first.merge_commit.clone(),
+        url: Some(change.url.clone()),
+        found: false,
+    };
+    assert_eq!(first, receipt);
+    let again = place.forge().perform(&id, &write(&change.head_commit), at(11)).await.unwrap();
+    assert_eq!(again, Receipt { found: true, ..receipt });
+    let merged = Change { state: ChangeState::Merged, merge_commit: first.merge_commit, ..change };
+    assert_eq!(place.forge().change(merged.number).await.unwrap(), Some(merged.clone()));
+    merged
 }
 
-async fn closing(forge: &LocalForge) {
-    let open = forge.issue(500).await.unwrap().unwrap();
-    let write = Write::CloseIssue { issue: 500 };
+async fn closing(place: &dyn Place, number: IssueNumber) -> Issue {
+    let open = place.forge().issue(number).await.unwrap().unwrap();
+    let write = Write::CloseIssue { issue: number };
     for found in [false, true] {
-        let receipt = forge.perform(&"r/close/close".into(), &write, at(11)).await.unwrap();
+        let receipt = place.forge().perform(&"r/close/close".into(), &write, at(12)).await.unwrap();
         assert_eq!(receipt, Receipt { url: Some(open.url.clone()), found, ..Receipt::default() });
     }
     let closed = Issue { open: false, ..open };
-    assert_eq!(forge.issue(500).await.unwrap(), Some(closed.clone()));
-    let numbers = |issues: Vec<Issue>| issues.iter().map(|issue| issue.number).collect::<Vec<_>>();
-    assert_eq!(numbers(forge.issues(false).await.unwrap()), [501]);
-    assert_eq!(numbers(forge.issues(true).await.unwrap()), [501, 500]);
+    assert_eq!(place.forge().issue(number).await.unwrap(), Some(closed.clone()));
+    closed
+}
+
+async fn absent(place: &dyn Place, issue: &Issue, change: &Change) {
+    let forge = place.forge();
+    assert_eq!(forge.issue(9999).await.unwrap(), None);
+    assert_eq!(forge.change(9999).await.unwrap(), None);
+    assert_eq!(forge.issue(change.number).await.unwrap(), None);
+    assert_eq!(forge.change(issue.number).await.unwrap(), None);
+    let (text, commit) = (|| "x".to_owned(), change.head_commit.clone());
+    let writes = [
+        (Write::Comment { issue: 9999, key: text(), body: text() }, "there is no issue #9999"),
+        (Write::Labels { issue: 9999, add: vec![text()], remove: vec![] }, "there is no issue #9999"),
+        (Write::CloseIssue { issue: 9999 }, "there is no issue #9999"),
+        (
+            Write::MergeChange { change: 9999, commit: commit.clone(), title: text() },
+            "there is no change #9999",
+        ),
+        (
+            Write::OpenChange {
+                issue: 9999,
+                title: text(),
+                body: text(),
+                head: text(),
+                base: "main".to_owned(),
+                commit,
+            },
+            "there is no issue #9999",
+        ),
+    ];
+    for (write, message) in writes {
+        let failure = forge.perform(&"r/x".into(), &write, at(13)).await.unwrap_err();
+        assert_eq!((failure.class, failure.message.as_str()), (FailureClass::Input, message));
+        assert!(failure.hint.is_some(), "{message}");
+    }
 }

@@ -1,6 +1,7 @@
-//! Doubles for the tests of the local forge.
+//! The contract of every forge, and doubles for the tests of the local one.
 
 pub(crate) mod contract;
+pub(crate) mod local;
 pub(crate) mod records;
 pub(crate) mod worktrees;
 

@@ -4,7 +4,7 @@
 ///
 /// A name in `remove` that ends in `*` stands for every label with that prefix. A label that is both removed and
 /// added stays where it was.
-pub(super) fn apply(current: &[String], add: &[String], remove: &[String]) -> Vec<String> {
+pub(crate) fn apply(current: &[String], add: &[String], remove: &[String]) -> Vec<String> {
     let stays = |label: &String| add.contains(label) || !remove.iter().any(|pattern| covers(pattern, label));
     let mut labels: Vec<String> = current.iter().filter(|label| stays(label)).cloned().collect();
     for label in add {
@@ -15,7 +15,8 @@ pub(super) fn apply(current: &[String], add: &[String], remove: &[String]) -> Ve
     labels
 }
 
-fn covers(pattern: &str, label: &str) -> bool {
+/// Whether a name in `remove` means this label.
+pub(crate) fn covers(pattern: &str, label: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => label.starts_with(prefix),
         None => label == pattern,
