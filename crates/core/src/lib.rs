@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod context;
 pub mod decide;
+pub mod delivery;
 pub mod event;
 pub mod failure;
 pub mod flow;
@@ -21,5 +22,6 @@ pub mod run;
 pub mod session;
 pub mod status;
 pub mod task;
+pub mod trigger;
 pub mod view;
 pub mod worktree;
