@@ -132,7 +132,7 @@ fn an_empty_file_becomes_a_database() {
     drop(SqliteStore::open(&path).unwrap());
     drop(SqliteStore::open(&path).unwrap());
     let version = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(1));
+    assert_eq!(version, Ok(2));
 }
 
 #[tokio::test]
