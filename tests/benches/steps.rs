@@ -105,6 +105,11 @@ fn floor(folder: &Path, steps: usize, spawn: bool) -> Duration {
     begin.elapsed()
 }
 
+/// A folder on the disk of the checkout, or below `MIYABI_BENCH_DIR`: in memory the log's own cost shows.
+fn place() -> tempfile::TempDir {
+    tempfile::tempdir_in(std::env::var_os("MIYABI_BENCH_DIR").unwrap_or_else(|| ".".into())).unwrap()
+}
+
 fn show(name: &str, steps: usize, ours: Duration, floor: Duration) {
     let per = |time: Duration| time.as_secs_f64() * 1e6 / steps as f64;
     let ratio = ours.as_secs_f64() / floor.as_secs_f64();
@@ -116,19 +121,19 @@ fn main() {
     let smoke = std::env::var("MIYABI_BENCH").is_ok_and(|mode| mode == "smoke");
     let sizes: &[usize] = if smoke { &[1_000] } else { &[1_000, 10_000] };
     for &steps in sizes {
-        let folder = tempfile::tempdir_in(".").unwrap();
+        let folder = place();
         let base = floor(folder.path(), steps, false);
         let ours = runtime.block_on(run(folder.path(), layered(steps), Runner::Nothing));
         show(&format!("{steps} no-op steps, layered (goal 3.00)"), steps, ours, base);
     }
     for &steps in &sizes[..1] {
-        let folder = tempfile::tempdir_in(".").unwrap();
+        let folder = place();
         let base = floor(folder.path(), steps, true);
         let ours = runtime.block_on(run(folder.path(), layered(steps), Runner::Spawn));
         show(&format!("{steps} steps that start a program (goal 1.30)"), steps, ours, base);
     }
     let (wide, time) = (200, Duration::from_millis(if smoke { 50 } else { 500 }));
-    let folder = tempfile::tempdir_in(".").unwrap();
+    let folder = place();
     let ours = runtime.block_on(run(folder.path(), layered(wide), Runner::Wait(time)));
     let critical = time * 2;
     println!(

@@ -54,13 +54,18 @@ impl TestEnv {
     pub fn new(program: &str, files: &[(&str, &str)]) -> Self {
         let env = Self::bare(program);
         fs::create_dir(env.repo()).expect("the folder is new");
-        env.git(&["init", "--quiet", "--initial-branch=main"]);
         for (path, text) in files {
             env.write(path, text);
         }
-        env.git(&["add", "--all"]);
-        env.git(&["commit", "--quiet", "--allow-empty", "--message", "Begin"]);
+        env.begin();
         env
+    }
+
+    /// Makes the repository folder, as it is, a git repository with one commit of all that is in it.
+    pub fn begin(&self) {
+        self.git(&["init", "--quiet", "--initial-branch=main"]);
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "Begin"]);
     }
 
     /// An environment whose repository folder is not there yet.

@@ -1,5 +1,6 @@
-//! Shared parts of the end-to-end tests: a sealed environment, repositories, the program, and a model that answers
-//! from a script.
+//! Shared parts of the end-to-end tests: a sealed environment, repositories, published crates, the program,
+//! and a model that answers from a script.
 
 pub mod env;
 pub mod model_endpoint;
+pub mod published;

@@ -21,6 +21,17 @@ pub fn installed_claude() -> Option<PathBuf> {
     agents.join("node_modules/.bin/claude").canonicalize().ok()
 }
 
+/// The same; says on standard error what is missing and how to get it. Fails where continuous integration runs.
+#[expect(clippy::print_stderr, reason = "it speaks to the person who runs the tests")]
+pub fn claude_or_say() -> Option<PathBuf> {
+    let claude = installed_claude();
+    if claude.is_none() {
+        eprintln!("not run: Claude Code is not installed; run `tests/setup-agents.sh`");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Claude Code must be there in CI");
+    }
+    claude
+}
+
 /// What the model does when it is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {

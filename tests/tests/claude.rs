@@ -2,7 +2,7 @@
 //!
 //! `tests/setup-agents.sh` installs it. Without it these tests say so and pass, except where `CI=true`.
 //! With `MIYABI_RECORD=true` they write what it printed to `crates/agent/tests/recordings/`.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,7 +16,7 @@ use miyabi_core::session::{
     Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec, Usage,
 };
 use miyabi_tests::model_endpoint::{
-    CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, installed_claude,
+    CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, claude_or_say,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -54,11 +54,7 @@ impl Watch {
 impl Bench {
     /// `None`, and a line about it, when Claude Code is not installed.
     fn new(endpoint: &ModelEndpoint) -> Option<Self> {
-        let Some(program) = installed_claude() else {
-            eprintln!("not run: Claude Code is not installed; run `tests/setup-agents.sh`");
-            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Claude Code must be there in CI");
-            return None;
-        };
+        let program = claude_or_say()?;
         let root = tempfile::tempdir().unwrap();
         for folder in ["home", "worktree"] {
             fs::create_dir(root.path().join(folder)).unwrap();

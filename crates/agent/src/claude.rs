@@ -18,7 +18,8 @@ use line::{Block, Line, ResultLine};
 pub struct ClaudeOptions {
     /// The program: a name on the search path, or a path.
     pub program: PathBuf,
-    /// What it may use without asking, in its own notation; everything else that would ask is refused.
+    /// What it may use without asking, in its own notation, besides writing in its worktree; everything else that
+    /// would ask is refused.
     pub allowed_tools: Vec<String>,
     /// Further arguments, such as `--model opus`; they come last.
     pub arguments: Vec<String>,
@@ -26,7 +27,9 @@ pub struct ClaudeOptions {
 
 impl Default for ClaudeOptions {
     fn default() -> Self {
-        let tools = ["Read", "Glob", "Grep", "Edit", "Write", "NotebookEdit"].map(str::to_owned);
+        // The tools that write are not in the list: named here they would write everywhere, while `acceptEdits` lets
+        // them write in the worktree and nowhere else.
+        let tools = ["Read", "Glob", "Grep"].map(str::to_owned);
         // Commands that look, and those that people check a project with. No network, no installing, no git writes.
         let commands = [
             "ls",

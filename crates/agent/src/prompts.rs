@@ -153,8 +153,11 @@ fn line(text: &str, number: Option<usize>) -> String {
     line.unwrap_or_default().trim().chars().take(120).collect()
 }
 
-/// Writes a value as readable JSON.
+/// Writes a value as readable JSON. One that is missing is an error, as it is everywhere else.
 fn json(value: minijinja::Value) -> Result<String, minijinja::Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
     serde_json::to_string_pretty(&value).map_err(|error| {
         minijinja::Error::new(ErrorKind::BadSerialization, "value is no JSON").with_source(error)
     })

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use console::Term;
+use miyabi_core::redact::Redactor;
 use serde_json::Value;
 
-use crate::args::{Global, LogLevel};
 use crate::error::CliError;
+use crate::global::{Global, LogLevel};
 use crate::output::{self, Output};
 use crate::settings::{self, Places, Settings};
 
@@ -48,6 +49,14 @@ impl Context {
     /// The folder that the command speaks of.
     pub fn place(&self) -> PathBuf {
         self.global.repo.as_ref().map_or_else(|| self.cwd.clone(), |path| self.cwd.join(path))
+    }
+
+    /// Takes out every value of the environment whose name says that it is secret.
+    pub fn redactor(&self) -> Redactor {
+        let is_secret =
+            |name: &str| ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.ends_with(word));
+        let secrets = self.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone());
+        Redactor::new(secrets)
     }
 
     /// An environment variable that is set and not empty.

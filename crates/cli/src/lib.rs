@@ -7,6 +7,7 @@ pub mod driving;
 pub mod error;
 pub mod exit;
 pub mod flow;
+pub mod global;
 pub mod interrupt;
 pub mod lock;
 pub mod logging;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use miyabi_core::redact::Redactor;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
-use crate::args::{LogFormat, LogLevel};
 use crate::context::Context;
+use crate::global::{LogFormat, LogLevel};
 use crate::output::screen::LogWriter;
 
 /// Switches the log on as asked.
@@ -20,7 +19,7 @@ pub fn start(context: &Context) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let redactor = Arc::new(Redactor::new(secrets(context)));
+    let redactor = Arc::new(context.redactor());
     let log = fmt()
         .with_max_level(level)
         .with_writer(move || LogWriter(Arc::clone(&redactor)))
@@ -30,11 +29,4 @@ pub fn start(context: &Context) {
         LogFormat::Text => tracing::subscriber::set_global_default(log.with_target(false).finish()),
         LogFormat::Json => tracing::subscriber::set_global_default(log.json().finish()),
     };
-}
-
-/// Values of the environment whose names say that they are secret.
-fn secrets(context: &Context) -> Vec<String> {
-    let is_secret =
-        |name: &str| ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.ends_with(word));
-    context.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect()
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::failure::Failure;
 use miyabi_core::ports::{Agents, Checks, Clock, LocalRecords, Store, Worktrees};
+use miyabi_core::redact::Redactor;
 use miyabi_engine::{BuiltIn, Engine, Observer, World};
 use miyabi_forge::LocalForge;
 use miyabi_git::{GitWorktrees, Options as GitOptions};
@@ -52,6 +53,8 @@ pub struct Home {
     pub clock: Arc<dyn Clock>,
     /// Names.
     pub ids: Uuids,
+    /// Takes secrets out of what becomes an event.
+    redactor: Arc<Redactor>,
 }
 
 impl Home {
@@ -88,6 +91,7 @@ impl Home {
             settings,
             clock: Arc::new(SystemClock),
             ids: Uuids,
+            redactor: Arc::new(context.redactor()),
             root,
         })
     }
@@ -111,6 +115,7 @@ impl Home {
         };
         let runner = Arc::new(BuiltIn::new(world.clone()));
         let mut engine = Engine::new(Arc::clone(&self.store), &world, runner);
+        engine.redact(Arc::clone(&self.redactor));
         if let Some(observer) = observer {
             engine.observe(observer);
         }

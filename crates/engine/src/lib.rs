@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod capture;
+mod drive;
 mod executor;
+mod message;
 mod steps;
 mod writer;
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use miyabi_core::event::EventBody;
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{Attempt, StepId};
+use miyabi_core::ids::StepId;
 use miyabi_core::plan::{Uses, Work};
 use miyabi_core::ports::Stop;
 use miyabi_core::run::{Run, StepState};
@@ -20,7 +20,7 @@ use miyabi_core::session::AgentEvent;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::writer::Written;
+use crate::message::Message;
 use crate::{Observer, World};
 
 /// The outcome of a step.
@@ -54,16 +54,6 @@ pub(crate) fn stop(mut switch: watch::Receiver<bool>) -> Stop {
             std::future::pending::<()>().await;
         }
     })
-}
-
-/// What attempts and writes tell the executor.
-pub(crate) enum Message {
-    /// A fact from within an attempt; answered when it is durable.
-    Fact(EventBody, oneshot::Sender<()>),
-    /// An attempt ended.
-    Ended { step: StepId, attempt: Attempt, result: Outcome },
-    /// A write ended.
-    Written(Written),
 }
 
 /// How an attempt tells facts while it goes on.

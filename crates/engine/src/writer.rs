@@ -3,22 +3,14 @@
 use std::sync::Arc;
 
 use miyabi_core::decide::backoff;
-use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::RunId;
-use miyabi_core::intent::{Intent, Receipt};
+use miyabi_core::intent::Intent;
 use miyabi_core::ports::{Clock, Forge};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::steps::Message;
-
-/// A write that ended.
-pub(crate) struct Written {
-    /// Which.
-    pub(crate) intent: Intent,
-    /// What the other side answered.
-    pub(crate) result: Result<Receipt, Failure>,
-}
+use crate::message::{Message, Written};
 
 /// Performs one intent and sends what came of it.
 pub(crate) fn spawn(

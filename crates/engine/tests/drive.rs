@@ -345,3 +345,18 @@ async fn closing_writes_a_summary_labels_and_the_end_of_the_issue() {
     assert!(writes.iter().any(|write| matches!(write, Write::Labels { add, .. } if add == &["state:done"])));
     assert!(matches!(writes.last(), Some(Write::CloseIssue { issue: 500 })), "{writes:?}");
 }
+
+#[tokio::test]
+async fn a_secret_that_a_tool_printed_never_becomes_an_event() {
+    let known = "correct horse battery staple".to_owned();
+    let output = json!({ "last_message": format!("I used {known}"), "deep": [{ "key": "ghp_abcdefghijklmnopqrstuvwxyz0123456789" }] });
+    let failure = Failure::new(FailureClass::Permanent, format!("refused {known}")).evidence(json!([known]));
+    let answers = Answers::from([("a", vec![Ok(output)]), ("b", vec![Err(failure)])]);
+    let runner = Scripted { answers: Mutex::new(answers), ..Scripted::default() };
+    let mut stage = Stage::new(vec![step("a", &[]), step("b", &["a"])], runner).await;
+    stage.engine.redact(Arc::new(miyabi_core::redact::Redactor::new([known.clone()])));
+    stage.engine.drive(&stage.run, never_stop()).await.unwrap();
+    let log = serde_json::to_string(&stage.log().await).unwrap();
+    assert!(!log.contains(&known) && !log.contains("ghp_"), "{log}");
+    assert!(log.matches("[redacted:").count() >= 4, "each place says that something was there: {log}");
+}

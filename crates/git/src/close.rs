@@ -169,6 +169,7 @@ impl Repository {
     ) -> Result<Option<String>, GitError> {
         let mut commits: Vec<&CommitId> = commits.collect();
         commits.dedup();
+        commits.retain(|commit| !self.is_merged(commit, other_than));
         if commits.is_empty() || self.is_reachable(&commits, other_than, None).await? {
             return Ok(None);
         }
@@ -180,6 +181,13 @@ impl Repository {
             }
         }
         Ok(first)
+    }
+
+    /// Whether the branch that a commit was merged into is there and, by what we know of commits, contains it.
+    fn is_merged(&self, commit: &CommitId, other_than: &str) -> bool {
+        let merged_into = self.facts.merged_into(commit).filter(|branch| branch != other_than);
+        let tip = merged_into.and_then(|branch| self.loose_tip(&branch));
+        tip.is_some_and(|tip| self.facts.contains(&tip, commit))
     }
 
     async fn tidy_and_park(&self, checkout: &Checkout, status: &Status) -> Result<bool, GitError> {

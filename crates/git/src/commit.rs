@@ -24,7 +24,10 @@ impl Repository {
         let _held = self.hold_name(&worktree.name).await?;
         let checkout = self.given_out(worktree)?;
         self.break_stale_lock(&checkout).await?;
-        let status = self.status(&checkout, false).await?;
+        let status = match self.untouched(&checkout, parent) {
+            Some(status) => status,
+            None => self.status(&checkout, false).await?,
+        };
         let staged = self.staged_aside(&checkout, &status).await?;
         let (tree, changes) = self.whole_tree(&checkout, parent).await?;
         let at_parent = status.head.as_ref() == Some(parent);
@@ -35,6 +38,22 @@ impl Repository {
         self.move_branch(&checkout, &status, staged, &commit, at_parent).await?;
         checkout.forget_operations()?;
         Ok(Some(parse::figures(commit, tree, changes)))
+    }
+
+    /// The status, as far as a commit needs it, where it can be told without asking git: the worktree is on its branch,
+    /// the branch at the parent, and the index as it was when the worktree was given out.
+    fn untouched(&self, checkout: &Checkout, parent: &CommitId) -> Option<Status> {
+        let branch = &checkout.record.branch;
+        let index = checkout.index_mark();
+        let untouched = index.is_some()
+            && index == checkout.record.index
+            && read_head(&checkout.admin) == Some(Head::Branch(branch.clone()))
+            && self.loose_tip(branch).as_ref() == Some(parent);
+        untouched.then(|| Status {
+            head: Some(parent.clone()),
+            branch: Some(branch.clone()),
+            entries: Vec::new(),
+        })
     }
 
     /// Stages everything and writes its tree, with the differences to the parent.

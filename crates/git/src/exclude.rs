@@ -94,12 +94,12 @@ mod tests {
     use super::*;
 
     fn text(content: &[u8]) -> String {
-        String::from_utf8(content.to_vec()).unwrap()
+        String::from_utf8(content.to_vec()).expect("it can be done here")
     }
 
     #[test]
     fn a_missing_final_newline_is_respected_and_the_second_time_changes_nothing() {
-        let once = completed("*.日本\nlast".as_bytes(), &[]).unwrap();
+        let once = completed("*.日本\nlast".as_bytes(), &[]).expect("it can be done here");
         assert_eq!(
             text(&once),
             "*.日本\nlast\n\
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_joins_the_block_and_the_rest_stays() {
-        let mut content = completed(b"a\r\n", &[]).unwrap();
+        let mut content = completed(b"a\r\n", &[]).expect("it can be done here");
         content.extend(b"after\xff");
-        let more = completed(&content, &["prompt.md"]).unwrap();
+        let more = completed(&content, &["prompt.md"]).expect("it can be done here");
         assert!(more.starts_with(b"a\r\n# >>> miyabi"));
         assert!(more.ends_with(b"EXECUTION_CONTEXT.md\nprompt.md\n# <<< miyabi\nafter\xff"));
         assert_eq!(completed(&more, &["prompt.md"]), None);
@@ -123,23 +123,23 @@ mod tests {
     #[test]
     fn a_block_without_an_end_does_not_swallow_what_follows() {
         let content = [BEGIN, b"\nmine\n"].concat();
-        let fixed = completed(&content, &[]).unwrap();
+        let fixed = completed(&content, &[]).expect("it can be done here");
         assert!(fixed.starts_with(&content));
         assert!(text(&fixed).ends_with("EXECUTION_CONTEXT.md\n# <<< miyabi\n"));
     }
 
     #[test]
     fn a_link_is_written_through_and_the_folder_is_made() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it can be done here");
         let path = folder.path().join("info/exclude");
-        complete(&path, &[]).unwrap();
-        assert!(is_complete(&path, &[]).unwrap());
+        complete(&path, &[]).expect("it can be done here");
+        assert!(is_complete(&path, &[]).expect("it can be done here"));
         let link = folder.path().join("link");
         let target = folder.path().join("target");
-        fs::write(&target, "x\n").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        complete(&link, &[]).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert!(text(&fs::read(&target).unwrap()).starts_with("x\n# >>>"));
+        fs::write(&target, "x\n").expect("it can be done here");
+        std::os::unix::fs::symlink(&target, &link).expect("it can be done here");
+        complete(&link, &[]).expect("it can be done here");
+        assert!(fs::symlink_metadata(&link).expect("it can be done here").is_symlink());
+        assert!(text(&fs::read(&target).expect("it can be done here")).starts_with("x\n# >>>"));
     }
 }

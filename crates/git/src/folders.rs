@@ -53,7 +53,9 @@ impl Fingerprint {
 /// Removes a folder and all that is in it; links are not followed. Absent already is success.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Another process may be removing the same: then what is missing is in the folder, not the folder itself.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_real(path) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => remove(path),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             // Tools leave folders that may not be written, such as a module cache.
             open_up(path)?;
@@ -114,42 +116,43 @@ mod tests {
 
     #[test]
     fn a_new_file_a_new_folder_and_a_lost_file_show() {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().expect("it can be done here");
         let at = |path: &str| root.path().join(path);
-        fs::create_dir_all(at("a/日本")).unwrap();
-        fs::create_dir_all(at("empty/in/empty")).unwrap();
-        fs::write(at("a/日本/x"), "1").unwrap();
-        fs::write(at("y"), "1").unwrap();
+        fs::create_dir_all(at("a/日本")).expect("it can be done here");
+        fs::create_dir_all(at("empty/in/empty")).expect("it can be done here");
+        fs::write(at("a/日本/x"), "1").expect("it can be done here");
+        fs::write(at("y"), "1").expect("it can be done here");
         let old = at("a/日本");
-        let before = Fingerprint::take(root.path(), true).unwrap();
+        let before = Fingerprint::take(root.path(), true).expect("it can be done here");
         assert!(!at("empty").exists());
         assert!(before.still_holds(root.path()));
         // Folder times are set by hand, so that the test does not rest on how fine the clock is.
         let touch = |path: &Path| {
             let times = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
-            fs::File::open(path).unwrap().set_times(times).unwrap();
+            fs::File::open(path).expect("it can be done here").set_times(times).expect("it can be done here");
         };
         touch(&old);
         assert!(!before.still_holds(root.path()));
-        let again = Fingerprint::take(root.path(), false).unwrap();
-        again.save(&at("saved")).unwrap();
-        fs::remove_dir_all(&old).unwrap();
-        assert!(!Fingerprint::load(&at("saved")).unwrap().still_holds(root.path()));
+        let again = Fingerprint::take(root.path(), false).expect("it can be done here");
+        again.save(&at("saved")).expect("it can be done here");
+        fs::remove_dir_all(&old).expect("it can be done here");
+        assert!(!Fingerprint::load(&at("saved")).expect("it can be done here").still_holds(root.path()));
         assert!(!Fingerprint(Vec::new()).still_holds(root.path()));
     }
 
     #[test]
     fn folders_that_may_not_be_written_go_and_links_are_not_followed() {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().expect("it can be done here");
         let at = |path: &str| root.path().join(path);
-        fs::create_dir_all(at("gone/sealed")).unwrap();
-        fs::create_dir(at("stays")).unwrap();
-        fs::write(at("stays/x"), "1").unwrap();
-        fs::write(at("gone/sealed/x"), "1").unwrap();
-        std::os::unix::fs::symlink(at("stays"), at("gone/link")).unwrap();
-        fs::set_permissions(at("gone/sealed"), fs::Permissions::from_mode(0o500)).unwrap();
-        remove(&at("gone")).unwrap();
-        remove(&at("gone")).unwrap();
+        fs::create_dir_all(at("gone/sealed")).expect("it can be done here");
+        fs::create_dir(at("stays")).expect("it can be done here");
+        fs::write(at("stays/x"), "1").expect("it can be done here");
+        fs::write(at("gone/sealed/x"), "1").expect("it can be done here");
+        std::os::unix::fs::symlink(at("stays"), at("gone/link")).expect("it can be done here");
+        fs::set_permissions(at("gone/sealed"), fs::Permissions::from_mode(0o500))
+            .expect("it can be done here");
+        remove(&at("gone")).expect("it can be done here");
+        remove(&at("gone")).expect("it can be done here");
         assert!(!at("gone").exists());
         assert!(at("stays/x").exists());
     }

@@ -27,6 +27,9 @@ impl Repository {
     /// The tree of a commit.
     pub(crate) async fn tree_of(&self, commit: &CommitId) -> Result<TreeId, GitError> {
         let tree = format!("{}^{{tree}}", names::commit(commit.as_str())?);
+        if let Some(known) = self.facts.tree(commit) {
+            return Ok(known);
+        }
         let output = self.git.run(self.look(&["rev-parse", "--verify", "-q", &tree])).await?;
         let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if output.success() && !id.is_empty() {

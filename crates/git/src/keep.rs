@@ -135,7 +135,9 @@ impl Repository {
         }
         // Git refuses NUL in a message.
         let call = call.args(["-F", "-"]).input(message.replace('\0', ""));
-        self.git.line(self.commit_call(call, at)).await.map(CommitId::from)
+        let commit = CommitId::from(self.git.line(self.commit_call(call, at)).await?);
+        self.facts.made(&commit, tree, parents);
+        Ok(commit)
     }
 
     /// Whether each commit is reachable from a branch other than that one, from a keep-ref or from `also`.

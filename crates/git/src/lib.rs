@@ -5,6 +5,7 @@ mod commit;
 mod error;
 mod excerpt;
 mod exclude;
+mod facts;
 mod folders;
 mod handover;
 mod inspect;

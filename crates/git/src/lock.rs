@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn one_holder_at_a_time_even_between_separate_sets_of_locks() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("it can be done here");
         let inside = Arc::new(AtomicU32::new(0));
         let rounds = Arc::new(AtomicU32::new(0));
         let tasks: Vec<_> = (0..4)
@@ -120,7 +120,7 @@ mod tests {
                 let (inside, rounds) = (Arc::clone(&inside), Arc::clone(&rounds));
                 tokio::spawn(async move {
                     for _ in 0..50 {
-                        let _held = locks.hold("x").await.unwrap();
+                        let _held = locks.hold("x").await.expect("it can be done here");
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         tokio::task::yield_now().await;
                         inside.fetch_sub(1, Ordering::SeqCst);
@@ -130,9 +130,9 @@ mod tests {
             })
             .collect();
         for task in tasks {
-            task.await.unwrap();
+            task.await.expect("it can be done here");
         }
         assert_eq!(rounds.load(Ordering::SeqCst), 200);
-        assert_eq!(std::fs::read_dir(folder.path().join("locks")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path().join("locks")).expect("it can be done here").count(), 0);
     }
 }

@@ -20,7 +20,7 @@ const LARGEST_SHOWN: u64 = 8 * 1024 * 1024;
 struct Sides {
     ours: CommitId,
     tree: TreeId,
-    /// The branch contains the commit already.
+    /// The branch is known to contain the commit already.
     contained: bool,
 }
 
@@ -37,11 +37,18 @@ impl Repository {
         let from = names::commit(spec.from.as_str())?;
         let _branch = self.locks.hold_here(&format!("branch {}", spec.into)).await;
         for _ in 0..TRIES {
-            let Sides { ours, tree, contained } = self.sides(&spec.into, from).await?;
+            let Sides { ours, tree: before, contained } = match self.known_sides(&spec.into) {
+                Some(sides) => sides,
+                None => self.sides(&spec.into, from).await?,
+            };
             if contained {
-                return Ok(Merged::Already { commit: ours, tree });
+                return Ok(Merged::Already { commit: ours, tree: before });
             }
             let tree = match self.merge_trees(&ours, from).await? {
+                // What is contained changes nothing; what changes nothing may be contained.
+                Ok(tree) if tree == before && self.sides(&spec.into, from).await?.contained => {
+                    return Ok(Merged::Already { commit: ours, tree });
+                }
                 Ok(tree) => tree,
                 Err(predicted) => {
                     let files = self.conflict_files(predicted).await?;
@@ -51,10 +58,18 @@ impl Repository {
             let parents = [ours.clone(), spec.from.clone()];
             let commit = self.commit_tree(tree.as_str(), &parents, &spec.message, spec.at).await?;
             if self.advance(&spec.into, &ours, &commit).await? {
+                self.facts.merged(&spec.from, &spec.into);
                 return Ok(Merged::Done { commit, tree });
             }
         }
         Err(GitError::Moved { branch: spec.into.clone() })
+    }
+
+    /// The same without a call, where the tip is a commit of our own; whether it contains the other is left open.
+    fn known_sides(&self, branch: &str) -> Option<Sides> {
+        let ours = self.loose_tip(branch)?;
+        let tree = self.facts.tree(&ours)?;
+        Some(Sides { ours, tree, contained: false })
     }
 
     /// The branch's tip and tree, and whether the commit is in it; one call for all.
@@ -94,8 +109,16 @@ impl Repository {
                 let id = std::str::from_utf8(id).map_err(|_| answer())?;
                 Ok(Ok(TreeId::from(names::commit(id)?)))
             }
-            Some(1) => parse::conflict(&output.stdout).map(Err).ok_or_else(answer),
-            code => Err(GitError::of_call("git merge-tree".to_owned(), code, &output.stderr)),
+            Some(1) if !output.stdout.is_empty() => {
+                parse::conflict(&output.stdout).map(Err).ok_or_else(answer)
+            }
+            code => {
+                let known = format!("{theirs}^{{commit}}");
+                if self.git.run(self.look(&["cat-file", "-e", &known])).await?.success() {
+                    return Err(GitError::of_call("git merge-tree".to_owned(), code, &output.stderr));
+                }
+                Err(GitError::Unknown { what: "commit", name: theirs.to_owned() })
+            }
         }
     }
 

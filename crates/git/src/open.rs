@@ -43,7 +43,7 @@ impl Repository {
             Some(checkout) => checkout,
             None => self.register(spec).await?,
         };
-        match self.populate(&checkout, spec, false).await.and_then(|()| give_out(&checkout, spec)) {
+        match self.populate(&checkout, spec, false).await.and_then(|()| give_out(&checkout, spec, true)) {
             Ok(checkout) => Ok(checkout),
             Err(error) => {
                 // Nobody has it yet, so nothing can be lost; and the first error says more than a second one.
@@ -87,7 +87,7 @@ impl Repository {
         self.break_stale_lock(&checkout).await?;
         let status = self.status(&checkout, false).await?;
         if spec.keep_work && status.branch.as_ref() == Some(&spec.branch) {
-            return give_out(&checkout, spec);
+            return give_out(&checkout, spec, false);
         }
         let snapshot = self.snapshot(&checkout, &status).await?;
         let detached = status.head.filter(|_| status.branch.is_none());
@@ -104,7 +104,7 @@ impl Repository {
         self.git.ok(checkout.write(&["clean", kept])).await?;
         self.remove_context(&checkout)?;
         checkout.forget_operations()?;
-        give_out(&checkout, spec)
+        give_out(&checkout, spec, true)
     }
 
     /// Puts the worktree on its branch, the branch at its base, and the files of the base into the folder.
@@ -171,6 +171,9 @@ impl Repository {
     /// The commit of a branch, if there is one.
     pub(crate) async fn branch_tip(&self, branch: &str) -> Result<Option<CommitId>, GitError> {
         names::branch(branch)?;
+        if let Some(tip) = self.loose_tip(branch) {
+            return Ok(Some(tip));
+        }
         let name = format!("refs/heads/{branch}");
         let output = self.git.run(self.look(&["rev-parse", "--verify", "--quiet", &name])).await?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -214,11 +217,12 @@ impl Repository {
     }
 }
 
-/// Writes down whose the worktree is now; from here on its content is work.
-fn give_out(checkout: &Checkout, spec: &WorktreeSpec) -> Result<Checkout, GitError> {
+/// Writes down whose the worktree is now; from here on its content is work. A fresh one holds the base and no more.
+fn give_out(checkout: &Checkout, spec: &WorktreeSpec, fresh: bool) -> Result<Checkout, GitError> {
     let mut record = Record::opening(spec);
     record.state = State::Open;
     record.context.clone_from(&checkout.record.context);
+    record.index = fresh.then(|| checkout.index_mark()).flatten();
     let checkout = Checkout { record, ..checkout.clone() };
     checkout.save()?;
     let locked = checkout.admin.join("locked");

@@ -61,8 +61,11 @@ fn statuses() {
         ],
     };
     assert_eq!(status(&output), Some(expected));
-    assert_eq!(status(b"# branch.oid (initial)\0# branch.head (detached)\0").unwrap(), Status::default());
-    assert!(!status(b"! target/\0").unwrap().is_dirty());
+    assert_eq!(
+        status(b"# branch.oid (initial)\0# branch.head (detached)\0").expect("it can be done here"),
+        Status::default()
+    );
+    assert!(!status(b"! target/\0").expect("it can be done here").is_dirty());
     for broken in [&b"fatal: x\0"[..], b"1 M\0", b"1 .M N... 100644\0", b"x y\0"] {
         assert_eq!(status(broken), None, "{}", String::from_utf8_lossy(broken));
     }
@@ -76,7 +79,7 @@ fn changes_and_their_figures() {
          :000000 100644 {zero} {B} A@q\"\n日本@:000000 160000 {zero} {B} A@vendor/x@\
          3\t1\ta@-\t-\tbin@1\t0\tl@12\t0\tq\"\n日本@1\t0\tvendor/x@"
     ));
-    let changes = changes(&output).unwrap();
+    let changes = changes(&output).expect("it can be done here");
     let nested: Vec<_> =
         changes.iter().filter(|change| change.is_new_repository()).map(|c| &c.path).collect();
     assert_eq!(nested, ["vendor/x"]);
@@ -92,7 +95,7 @@ fn changes_and_their_figures() {
             deletions: 1,
         }
     );
-    assert_eq!(super::changes(b"").unwrap(), []);
+    assert_eq!(super::changes(b"").expect("it can be done here"), []);
     assert_eq!(super::changes(b"1\t2\tx\0"), None);
     assert_eq!(super::changes(b":x\0y\0"), None);
 }

@@ -4,20 +4,22 @@
 //! two commits, where a new one costs the whole tree.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::worktree::WorktreeSpec;
 
 use crate::error::GitError;
 use crate::folders::{self, Fingerprint};
-use crate::registry::{Checkout, Record, State};
+use crate::registry::{Checkout, Found, Record, State};
 use crate::repository::Repository;
 
 /// Name of the fingerprint in git's folder about a parked worktree.
 const FINGERPRINT: &str = "miyabi-folders";
-/// Beginning of the names of folders that are being deleted.
+/// Beginning of the names of folders that are being deleted, among the worktrees.
 const TRASH: &str = ".trash-";
+/// Beginning of the names of git's folders that are being deleted, beside the locks: a folder of their own would have
+/// to be removed at some time, and that under the hands of whoever moves the next one into it.
+const ADMIN_TRASH: &str = "trash-";
 
 impl Repository {
     /// Parked worktrees, the one that was parked last first.
@@ -92,6 +94,7 @@ impl Repository {
 
     /// Removes all parked worktrees; says how many there were.
     pub(crate) async fn drain_pool(&self) -> Result<usize, GitError> {
+        self.clear_broken_off().await?;
         let _held = self.locks.hold("pool").await?;
         let parked = self.parked()?;
         for checkout in &parked {
@@ -105,29 +108,43 @@ impl Repository {
         Ok(parked.len())
     }
 
+    /// Removes worktrees that a killed process was opening or parking, whose names nobody may ever ask for again.
+    async fn clear_broken_off(&self) -> Result<(), GitError> {
+        for checkout in self.all_ours()? {
+            let name = &checkout.record.name;
+            if checkout.record.state == State::Open || checkout.path != self.folder.join(name) {
+                continue;
+            }
+            // Whoever is alive and opens it holds the name until it is open.
+            let _held = self.hold_name(name).await?;
+            if let Found::Ours(there) = self.look_up(name)?
+                && there.record.state != State::Open
+            {
+                self.discard(&there).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a worktree from the disk and from git's books. Whatever is to be kept of it is pinned already.
     ///
     /// It disappears at once for everybody; deleting takes as long as it takes.
     pub(crate) async fn discard(&self, checkout: &Checkout) -> Result<(), GitError> {
         let unique = self.unique();
         let trash = self.folder.join(format!("{TRASH}{unique}"));
-        let admin_trash = self.admin_trash().join(unique);
+        let admin_trash = self.admin_trash(&unique);
         let mut doomed = Vec::new();
         {
             let _held = self.locks.hold("register").await?;
-            doomed.push(set_aside(&checkout.path, &trash)?);
-            fs::create_dir_all(self.admin_trash())
-                .map_err(|source| GitError::io("make", &self.admin_trash(), source))?;
-            doomed.push(set_aside(&checkout.admin, &admin_trash)?);
+            doomed.push(set_aside(&checkout.path, &trash));
+            doomed.push(set_aside(&checkout.admin, &admin_trash));
             // As git does; fails where there is another worktree.
             let _ = fs::remove_dir(self.common.join("worktrees"));
         }
         let deleted = blocking(move || {
             doomed.iter().try_for_each(|path| folders::remove(path).map_err(|error| (path.clone(), error)))
         });
-        deleted.await?.map_err(|(path, source)| GitError::io("remove", &path, source))?;
-        let _ = fs::remove_dir(self.admin_trash());
-        Ok(())
+        deleted.await?.map_err(|(path, source)| GitError::io("remove", &path, source))
     }
 
     /// Once in a process: removes what earlier ones were stopped while removing or registering.
@@ -140,21 +157,16 @@ impl Repository {
         {
             let _held = self.locks.hold("register").await?;
             for admin in self.half_registered()? {
-                fs::create_dir_all(self.admin_trash())
-                    .map_err(|source| GitError::io("make", &self.admin_trash(), source))?;
-                doomed.push(set_aside(&admin, &self.admin_trash().join(self.unique()))?);
+                doomed.push(set_aside(&admin, &self.admin_trash(&self.unique())));
             }
         }
         if folders::is_real(&self.folder) {
-            doomed.extend(entries(&self.folder).into_iter().filter(|path| {
-                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TRASH))
-            }));
+            doomed.extend(entries(&self.folder, TRASH));
         }
-        doomed.extend(entries(&self.admin_trash()));
+        doomed.extend(entries(&self.common.join("miyabi"), ADMIN_TRASH));
         if !doomed.is_empty() {
             // Another process may be deleting the same; what fails now is tried again by the next one.
             blocking(move || doomed.iter().for_each(|path| drop(folders::remove(path)))).await?;
-            let _ = fs::remove_dir(self.admin_trash());
         }
         Ok(())
     }
@@ -180,8 +192,9 @@ impl Repository {
         self.root.join(".miyabi").join("pool")
     }
 
-    fn admin_trash(&self) -> PathBuf {
-        self.common.join("miyabi").join("trash")
+    /// The folder it lies in is there for as long as a lock is held.
+    fn admin_trash(&self, unique: &str) -> PathBuf {
+        self.common.join("miyabi").join(format!("{ADMIN_TRASH}{unique}"))
     }
 }
 
@@ -193,16 +206,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Moves a folder to where it is deleted; where that cannot be, it is deleted where it is.
-fn set_aside(path: &Path, trash: &Path) -> Result<PathBuf, GitError> {
-    match fs::rename(path, trash) {
-        Ok(()) => Ok(trash.to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(trash.to_owned()),
-        Err(_) => Ok(path.to_owned()),
-    }
+fn set_aside(path: &Path, trash: &Path) -> PathBuf {
+    if fs::rename(path, trash).is_ok() { trash.to_owned() } else { path.to_owned() }
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+fn entries(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let trash =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
     fs::read_dir(folder)
-        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).filter(trash).collect())
         .unwrap_or_default()
 }

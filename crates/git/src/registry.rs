@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use miyabi_core::ids::{CommitId, RunId, StepId};
@@ -34,6 +35,9 @@ pub(crate) struct Record {
     /// Files that were put in for the agent, beside the two that always are.
     #[serde(default)]
     pub(crate) context: Vec<String>,
+    /// How the index looked when it was given out: as long as it does, nobody has staged or committed anything.
+    #[serde(default)]
+    pub(crate) index: Option<String>,
 }
 
 /// Where a worktree is in its life.
@@ -92,6 +96,7 @@ impl Record {
             branch: spec.branch.clone(),
             base: spec.base.clone(),
             context: Vec::new(),
+            index: None,
         }
     }
 }
@@ -128,6 +133,20 @@ impl Checkout {
             return Ok(());
         }
         replace(&dot_git, &content)
+    }
+
+    /// What tells one state of the index from another.
+    pub(crate) fn index_mark(&self) -> Option<String> {
+        let at = fs::metadata(self.admin.join("index")).ok()?;
+        Some(format!(
+            "{} {} {}.{} {}.{}",
+            at.ino(),
+            at.len(),
+            at.mtime(),
+            at.mtime_nsec(),
+            at.ctime(),
+            at.ctime_nsec()
+        ))
     }
 
     /// A call that looks at the worktree.
@@ -203,6 +222,15 @@ impl Repository {
         }
         ours.sort_by(|a, b| a.record.name.cmp(&b.record.name).then_with(|| a.path.cmp(&b.path)));
         Ok(ours)
+    }
+
+    /// The commit of a branch that has a file of its own, which goes before any packed one; none says nothing.
+    pub(crate) fn loose_tip(&self, branch: &str) -> Option<CommitId> {
+        if !self.refs_are_files {
+            return None;
+        }
+        let content = fs::read_to_string(self.common.join("refs/heads").join(branch)).ok()?;
+        names::commit(content.trim_end()).ok().map(CommitId::from)
     }
 
     /// Where a branch is checked out.
@@ -339,6 +367,7 @@ fn record_or_begun(admin: &Path, name: &str) -> Option<Record> {
             branch: String::new(),
             base: CommitId::new(""),
             context: Vec::new(),
+            index: None,
         });
     }
     read_record(admin)

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::error::GitError;
+use crate::facts::Facts;
 use crate::lock::Locks;
 use crate::runner::{Call, Git};
 use crate::{exclude, parse};
@@ -60,6 +61,7 @@ pub(crate) struct Repository {
     /// Refs are files, so that a `HEAD` can be read without a process.
     pub(crate) refs_are_files: bool,
     pub(crate) locks: Locks,
+    pub(crate) facts: Facts,
     pub(crate) processors: usize,
     /// Who may populate.
     pub(crate) population: Semaphore,
@@ -91,6 +93,7 @@ impl Repository {
             options,
             folder: place.root.join(".worktrees"),
             locks: Locks::new(place.common.join("miyabi")),
+            facts: Facts::default(),
             root: place.root,
             common: place.common,
             refs_are_files: place.refs_are_files,

@@ -240,3 +240,13 @@ fn the_command_line_is_what_the_program_takes() {
         ]
     );
 }
+
+#[test]
+fn no_tool_that_writes_may_be_used_everywhere() {
+    let writers = ["Edit", "Write", "MultiEdit", "NotebookEdit", "Bash"].map(str::to_owned);
+    let allowed = ClaudeOptions::default().allowed_tools;
+    assert_eq!(
+        allowed.iter().filter(|tool| writers.contains(tool)).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}

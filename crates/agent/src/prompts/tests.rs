@@ -321,7 +321,7 @@ fn resolve() {
 
 #[test]
 fn analyst() {
-    insta::assert_snapshot!(built_in("analyst", &values()), @r#"
+    insta::assert_snapshot!(built_in("analyst", &with("/findings", json!([]))), @r#"
     You read an issue and say what it asks for and how difficult it is.
     Look into the repository in the current folder where that helps. Change nothing.
 
@@ -390,6 +390,14 @@ fn coordinator() {
     - Ids are `task-500-1`, `task-500-2` and so on.
     - Acceptance criteria can be checked by a person or a command who knows only the repository and the criterion.
 
+    ## What was wrong with the last answer
+
+    You were asked before, and your answer was refused:
+
+    <untrusted-7f3a9c51e2d04b68>
+    - src/password.rs:3: unused import
+    </untrusted-7f3a9c51e2d04b68>
+
     ## The answer
 
     Answer with one JSON document that fits this schema, in a fenced block marked `json`, and with nothing after it.
@@ -450,6 +458,11 @@ fn what_is_missing_is_told() {
     let missing = failure("codegen", &values);
     assert_eq!(missing.class, FailureClass::Input);
     insta::assert_snapshot!(missing.message, @"render template `codegen` at `{% if task.acceptance %}`: undefined value (in codegen:30)");
+
+    let mut values = self::values();
+    values.as_object_mut().unwrap().remove("analysis");
+    let missing = failure("analyst", &values);
+    insta::assert_snapshot!(missing.message, @"render template `analyst` at `${ analysis | json }`: undefined value (in analyst:31)");
 
     for name in ["none", "", "../codegen", "codegen.md", "コード"] {
         assert_eq!(failure(name, &values).message, format!("find template `{name}`"));

@@ -3,7 +3,7 @@
 use miyabi_core::analysis::{Analysis, read_issue};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::naming;
-use miyabi_core::run::Run;
+use miyabi_core::run::{Run, StepState};
 use miyabi_core::session::Adapter;
 use miyabi_core::task::{Decomposition, Task, TaskProblem, check_tasks, read_tasks};
 use miyabi_core::worktree::{Worktree, WorktreeSpec};
@@ -21,8 +21,9 @@ pub(super) fn analyse(world: World, job: &Job<'_>) -> Working {
     let Some(planner) = job.run.started.planner.clone() else { return ready(to_value(&read_issue(&issue))) };
     let seat = Seat::of(&world, job);
     let spec = integration(job.run, job);
+    let findings = wrong_before(job.state);
     Box::pin(async move {
-        let values = json!({ "issue": issue });
+        let values = json!({ "issue": issue, "analysis": read_issue(&issue), "findings": findings });
         let mut analysis: Analysis = ask(&world, &seat, &planner, spec, "analyst", values).await?;
         if !(0.0..=10.0).contains(&analysis.complexity) {
             let why = format!("complexity {} is not between 0.0 and 10.0", analysis.complexity);
@@ -46,13 +47,14 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
     let planner = job.run.started.planner.clone().filter(|_| analysis.complexity >= policy.simple_below);
     let seat = Seat::of(&world, job);
     let spec = integration(job.run, job);
+    let findings = wrong_before(job.state);
     Box::pin(async move {
         world.worktrees.open(&spec).await?;
         let decomposition = match &planner {
             None => read_tasks(&issue, &analysis, &policy),
             Some(planner) => {
                 let spec = WorktreeSpec { keep_work: true, ..spec };
-                let values = json!({ "issue": issue, "analysis": analysis });
+                let values = json!({ "issue": issue, "analysis": analysis, "findings": findings });
                 let answer: Decomposition = ask(&world, &seat, planner, spec, "coordinator", values).await?;
                 Decomposition { coordinator: planner.to_string(), ..answer }
             }
@@ -68,6 +70,12 @@ fn refused(problems: &[TaskProblem], tasks: &[Task], by_agent: bool) -> Failure 
     let class = if by_agent { FailureClass::BadAnswer } else { FailureClass::Input };
     let failure = Failure::new(class, format!("the {} tasks are no plan: {}", tasks.len(), lines.join("; ")));
     failure.evidence(json!(lines)).hint("edit the checklist of the issue, then run it again")
+}
+
+/// What was wrong with the answer of the last attempt, for the agent that is asked again.
+fn wrong_before(state: &StepState) -> Vec<String> {
+    let bad = state.failure().filter(|failure| failure.class == FailureClass::BadAnswer);
+    bad.map(|failure| failure.message.clone()).into_iter().collect()
 }
 
 /// The integration branch as it is before any task: at the base commit, whatever an earlier run left there.
@@ -93,7 +101,7 @@ async fn ask<T: JsonSchema + DeserializeOwned>(
     mut values: Value,
 ) -> Result<T, Failure> {
     let schema = schema_for!(T).to_value();
-    values["schema"] = Value::String(serde_json::to_string_pretty(&schema).unwrap_or_default());
+    values["schema"] = schema.clone();
     values["fence"] = Value::String(world.ids.new_id());
     let prompt = world.agents.prompt(template, &values)?;
     let worktree: Worktree = world.worktrees.open(&spec).await?;

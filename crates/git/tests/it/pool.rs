@@ -146,6 +146,25 @@ async fn a_move_that_was_broken_off_is_cleared_up() {
 }
 
 #[tokio::test]
+async fn draining_removes_what_was_broken_off_as_well() {
+    let repo = Repo::new();
+    let ours = repo.worktrees();
+    for name in ["opening", "parking", "open"] {
+        ours.open(&repo.spec(name)).await.unwrap();
+    }
+    for (name, state) in [("opening", "opening"), ("parking", "parked")] {
+        let record = repo.at(&format!(".git/worktrees/{name}/miyabi.json"));
+        let text = fs::read_to_string(&record).unwrap();
+        assert!(text.contains("\"state\":\"open\""), "{text}");
+        fs::write(&record, text.replace("\"state\":\"open\"", &format!("\"state\":\"{state}\""))).unwrap();
+    }
+    assert_eq!(ours.drain().await.unwrap(), 0);
+    assert_eq!(ours.list().await.unwrap().len(), 1);
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 2);
+    assert_eq!(fs::read_dir(ours.folder()).unwrap().count(), 1);
+}
+
+#[tokio::test]
 async fn a_pool_folder_that_leads_elsewhere_is_not_used() {
     let repo = Repo::new();
     fs::create_dir_all(repo.at("elsewhere/pool")).unwrap();

@@ -150,7 +150,7 @@ async fn line_ends_links_and_modes_come_through() {
 }
 
 #[tokio::test]
-async fn a_repository_without_an_identity_gets_ours_and_a_hooks_environment_does_not_leak_in() {
+async fn a_repository_without_an_identity_gets_ours() {
     let repo = Repo::new();
     repo.git(["config", "user.name", ""]);
     repo.git(["config", "user.email", ""]);

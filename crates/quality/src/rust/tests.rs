@@ -221,7 +221,10 @@ fn enter(sheet: &mut Sheet, ran: &Ran, verdict: Result<Verdict, String>) {
         Ok(verdict) => {
             let end = if verdict.counts.failed == 0 { CheckEnd::Passed } else { CheckEnd::Failed };
             sheet.measured.tests = Measured::Value(verdict.counts);
-            sheet.enter(CheckKind::Tests, &ran.argv, end, verdict.findings, ran.took);
+            // Tests end in any order; the same tree gives the same report.
+            let mut findings = verdict.findings;
+            findings.sort_by(|left, right| left.rule.cmp(&right.rule));
+            sheet.enter(CheckKind::Tests, &ran.argv, end, findings, ran.took);
         }
         Err(reason) => sheet.not_measured(CheckKind::Tests, &ran.argv, &reason, ran.took),
     }

@@ -12,6 +12,18 @@ use serde_json::json;
 
 use super::Attempt;
 
+/// The longest issue text that a prompt repeats, in characters.
+const BODY: usize = 30_000;
+
+/// The text of an issue as a prompt shows it; the context file always has all of it.
+fn shortened(body: &str) -> String {
+    let mut shown: String = body.chars().take(BODY).collect();
+    if shown.len() < body.len() {
+        shown.push_str(&format!("\n\n[cut here; the whole text is in {CONTEXT_JSON}]"));
+    }
+    shown
+}
+
 impl Attempt {
     /// Renders the prompt and puts it and the context files into the worktree.
     pub(super) async fn prepare(
@@ -31,7 +43,7 @@ impl Attempt {
             "issue": {
                 "number": self.issue.number,
                 "title": self.issue.title,
-                "body": self.issue.body,
+                "body": shortened(&self.issue.body),
                 "labels": self.issue.labels,
             },
             "task": {
@@ -98,5 +110,19 @@ impl Attempt {
                 created_at: self.at,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_says_so() {
+        assert_eq!(shortened("短い"), "短い");
+        let long = "長".repeat(BODY + 1);
+        let shown = shortened(&long);
+        assert!(shown.starts_with(&"長".repeat(BODY)) && shown.ends_with("in .agent-context.json]"));
+        assert!(shown.chars().count() < BODY + 60);
     }
 }

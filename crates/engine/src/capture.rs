@@ -1,0 +1,60 @@
+//! Secrets are taken out of what attempts and writes came to, before it becomes an event.
+//!
+//! Everything from outside enters the log here: what agents said, what tools printed, what a forge answered.
+
+use miyabi_core::event::EventBody;
+use miyabi_core::failure::Failure;
+use miyabi_core::redact::Redactor;
+use miyabi_core::session::SessionEnd;
+use serde_json::Value;
+
+use crate::steps::Outcome;
+
+/// The outcome without secrets.
+pub(crate) fn outcome(redactor: &Redactor, outcome: Outcome) -> Outcome {
+    match outcome {
+        Ok(mut output) => {
+            clean(redactor, &mut output);
+            Ok(output)
+        }
+        Err(failure) => Err(self::failure(redactor, failure)),
+    }
+}
+
+/// The failure without secrets.
+pub(crate) fn failure(redactor: &Redactor, mut failure: Failure) -> Failure {
+    clean_text(redactor, &mut failure.message);
+    if let Some(hint) = &mut failure.hint {
+        clean_text(redactor, hint);
+    }
+    clean(redactor, &mut failure.evidence);
+    failure
+}
+
+/// The fact without secrets.
+pub(crate) fn fact(redactor: &Redactor, mut fact: EventBody) -> EventBody {
+    if let EventBody::SessionEnded(ended) = &mut fact {
+        match &mut ended.end {
+            SessionEnd::Failed { detail } | SessionEnd::NotStarted { detail, .. } => {
+                clean_text(redactor, detail)
+            }
+            SessionEnd::Completed | SessionEnd::TimedOut | SessionEnd::Stopped => {}
+        }
+    }
+    fact
+}
+
+fn clean(redactor: &Redactor, value: &mut Value) {
+    match value {
+        Value::String(text) => clean_text(redactor, text),
+        Value::Array(values) => values.iter_mut().for_each(|value| clean(redactor, value)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| clean(redactor, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn clean_text(redactor: &Redactor, text: &mut String) {
+    if let std::borrow::Cow::Owned(clean) = redactor.redact(text) {
+        *text = clean;
+    }
+}
