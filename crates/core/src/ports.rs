@@ -5,6 +5,7 @@
 
 mod agents;
 mod checks;
+mod deliveries;
 mod forge;
 mod store;
 mod surroundings;
@@ -14,6 +15,7 @@ use std::pin::Pin;
 
 pub use agents::{Agents, SessionWatch};
 pub use checks::{CheckJob, Checked, Checks, Scope};
+pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use store::{Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow};
 pub use surroundings::{Clock, Ids, Journal};
