@@ -6,6 +6,7 @@
 mod agents;
 mod checks;
 mod forge;
+mod remote;
 mod store;
 mod surroundings;
 mod worktrees;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 pub use agents::{Agents, SessionWatch};
 pub use checks::{CheckJob, Checked, Checks, Scope};
 pub use forge::{Forge, LocalRecords, NewChange};
+pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow};
 pub use surroundings::{Clock, Ids, Journal};
 pub use worktrees::{AddedLine, Worktrees};

@@ -1,6 +1,5 @@
 //! Each gate at its borders: what follows from a number just below, at, and just above a threshold.
 
-
 use miyabi_core::event::EventBody;
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::StepId;

@@ -1,6 +1,5 @@
 //! What follows from what happens on the forge while a change is open, and how people are asked there.
 
-
 use miyabi_core::event::{Answer, EventBody};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::intent::Write;
