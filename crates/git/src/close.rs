@@ -160,7 +160,7 @@ impl Repository {
         Ok((kept, true))
     }
 
-    /// Pins each commit that no branch other than that one and no keep-ref reaches; gives the first ref.
+    /// Pins each commit that is reached from no branch other than that one, no keep-ref and nothing at the remote; gives the first ref.
     async fn pin_unreachable(
         &self,
         owner: Owner<'_>,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use miyabi_core::failure::{Failure, FailureClass};
 use serde_json::json;
 
+use crate::remote::RemoteError;
+
 /// Why git, or the file system below it, did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -175,6 +177,9 @@ pub enum GitError {
         /// The call.
         call: &'static str,
     },
+    /// The remote.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
     /// Our own task broke.
     #[error("the work on the repository broke off")]
     BrokeOff {
@@ -207,8 +212,18 @@ impl GitError {
     }
 }
 
+impl From<RemoteError> for GitError {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
+}
+
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
+        let error = match error {
+            GitError::Remote(error) => return (*error).into(),
+            error => error,
+        };
         let class = class(&error);
         let failure = Failure::caused(class, &error);
         let failure = match hint(&error) {
@@ -244,7 +259,7 @@ fn class(error: &GitError) -> FailureClass {
         E::DiskFull { .. } => FailureClass::Exhausted,
         E::Io { source, .. } if is_full(source) => FailureClass::Exhausted,
         E::Moved { .. } | E::Locked { .. } | E::TimedOut { .. } => FailureClass::Transient,
-        E::Failed { .. } | E::Io { .. } => FailureClass::Permanent,
+        E::Failed { .. } | E::Io { .. } | E::Remote(_) => FailureClass::Permanent,
         E::Answer { .. } | E::BrokeOff { .. } => FailureClass::Internal,
     }
 }

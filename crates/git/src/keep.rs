@@ -140,7 +140,8 @@ impl Repository {
         Ok(commit)
     }
 
-    /// Whether each commit is reachable from a branch other than that one, from a keep-ref or from `also`.
+    /// Whether each commit is reachable from a branch other than that one, from a keep-ref, from what the remote
+    /// confirmed to hold, or from `also`.
     pub(crate) async fn is_reachable(
         &self,
         commits: &[&CommitId],
@@ -155,9 +156,11 @@ impl Repository {
         if let Some(also) = also {
             call = call.arg(names::commit(also.as_str())?);
         }
-        let call = call
-            .arg(format!("--exclude=refs/heads/{other_than}"))
-            .args(["--glob=refs/heads", "--glob=refs/miyabi/keep"]);
+        let call = call.arg(format!("--exclude=refs/heads/{other_than}")).args([
+            "--glob=refs/heads",
+            "--glob=refs/miyabi/keep",
+            "--glob=refs/miyabi/remote",
+        ]);
         Ok(self.git.ok(call).await?.is_empty())
     }
 

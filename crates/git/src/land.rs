@@ -120,7 +120,7 @@ impl Repository {
     }
 
     /// Whether one commit contains another. Errors: `Unknown` when there is no such commit.
-    async fn contains(&self, whole: &str, part: &str) -> Result<bool, GitError> {
+    pub(crate) async fn contains(&self, whole: &str, part: &str) -> Result<bool, GitError> {
         let output = self.git.run(self.look(&["merge-base", "--is-ancestor", part, whole])).await?;
         match output.code {
             Some(0) => Ok(true),

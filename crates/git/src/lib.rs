@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod askpass;
+mod clone;
 mod close;
 mod commit;
 mod error;
@@ -19,11 +21,14 @@ mod parse;
 mod patch;
 mod pool;
 mod registry;
+mod remote;
 mod repository;
 mod resolve;
 mod runner;
 mod worktrees;
 
+pub use clone::{Cloned, clone_into};
 pub use error::GitError;
+pub use remote::{Credentials, GitRemote, Login, RemoteError, RemoteOptions, Trouble};
 pub use repository::Options;
 pub use worktrees::GitWorktrees;

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::error::GitError;
 use crate::facts::Facts;
 use crate::lock::Locks;
+use crate::remote::{Address, Format, RemoteError, RemoteOptions, Transport};
 use crate::runner::{Call, Git};
 use crate::{exclude, parse};
 
@@ -21,7 +23,7 @@ use crate::{exclude, parse};
 const NEEDED: (u32, u32) = (2, 38);
 
 /// How worktrees are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The git program: a name to be found in `PATH`, or a path.
     pub program: PathBuf,
@@ -33,6 +35,8 @@ pub struct Options {
     pub parallel: usize,
     /// The longest that one call of git may take.
     pub deadline: Duration,
+    /// Where branches come from and go to; none: the repository stands alone.
+    pub remote: Option<RemoteOptions>,
 }
 
 impl Default for Options {
@@ -43,6 +47,7 @@ impl Default for Options {
             keep_build_output: false,
             parallel: 0,
             deadline: Duration::from_secs(600),
+            remote: None,
         }
     }
 }
@@ -60,6 +65,10 @@ pub(crate) struct Repository {
     pub(crate) folder: PathBuf,
     /// Refs are files, so that a `HEAD` can be read without a process.
     pub(crate) refs_are_files: bool,
+    /// How objects and refs are stored.
+    pub(crate) format: Format,
+    /// The way to the remote.
+    pub(crate) transport: Option<Arc<Transport>>,
     pub(crate) locks: Locks,
     pub(crate) facts: Facts,
     pub(crate) processors: usize,
@@ -86,6 +95,13 @@ impl Repository {
         check_version(&git, from)?;
         let place = find_place(&git, from)?;
         let identity = identity(&git, &place.root)?;
+        let transport = match &options.remote {
+            Some(remote) => {
+                let address = address_of(&git, &place.root, &remote.name_or_url)?;
+                Some(Arc::new(Transport::new(&git, address, remote)?))
+            }
+            None => None,
+        };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let parallel = if options.parallel == 0 { processors } else { options.parallel };
         Ok(Self {
@@ -95,8 +111,10 @@ impl Repository {
             locks: Locks::new(place.common.join("miyabi")),
             facts: Facts::default(),
             root: place.root,
+            transport,
             common: place.common,
-            refs_are_files: place.refs_are_files,
+            refs_are_files: place.format.refs == "files",
+            format: place.format,
             processors,
             population: Semaphore::new(parallel),
             populating: AtomicUsize::new(0),
@@ -149,7 +167,7 @@ impl Repository {
 struct Place {
     root: PathBuf,
     common: PathBuf,
-    refs_are_files: bool,
+    format: Format,
 }
 
 fn check_version(git: &Git, from: &Path) -> Result<(), GitError> {
@@ -199,9 +217,10 @@ fn find_place(git: &Git, from: &Path) -> Result<Place, GitError> {
             None => return Err(GitError::Answer { call: "git worktree list" }),
         }
     };
-    let format = git.run_blocking(&Call::look(&root, &["config", "--get", "extensions.refstorage"]))?;
-    let refs_are_files = matches!(String::from_utf8_lossy(&format.stdout).trim(), "" | "files");
-    Ok(Place { root, common, refs_are_files })
+    let asked = Call::look(&root, &["config", "--null", "--get-regexp"]);
+    let output = git.run_blocking(&asked.arg(r"^extensions\.(refstorage|objectformat)$"))?;
+    let format = Format::parse(&String::from_utf8_lossy(&output.stdout));
+    Ok(Place { root, common, format })
 }
 
 fn not_found(path: PathBuf, stderr: &str) -> GitError {
@@ -209,6 +228,23 @@ fn not_found(path: PathBuf, stderr: &str) -> GitError {
         return GitError::Distrusted { path };
     }
     GitError::NotARepository { path }
+}
+
+/// The address of a remote that is given by its name in the repository, as a URL or as a path.
+fn address_of(git: &Git, root: &Path, name_or_url: &str) -> Result<Address, RemoteError> {
+    if name_or_url.contains([':', '/']) || name_or_url.starts_with('-') || name_or_url.is_empty() {
+        return Address::parse(name_or_url, root);
+    }
+    let asked = Call::look(root, &["config", "--null", "--get"]).arg(format!("remote.{name_or_url}.url"));
+    let output = git.run_blocking(&asked)?;
+    let url = String::from_utf8_lossy(&output.stdout);
+    match url.split('\0').next().filter(|url| output.success() && !url.is_empty()) {
+        Some(url) => Address::parse(url, root),
+        None => {
+            let name = name_or_url.chars().take(80).collect::<String>().escape_debug().to_string();
+            Err(RemoteError::NoSuchRemote { name })
+        }
+    }
 }
 
 fn canonical(path: impl AsRef<Path>) -> Result<PathBuf, GitError> {

@@ -47,6 +47,32 @@ const KEPT: [&str; 6] = [
     "GIT_SSL_CAINFO",
 ];
 
+/// What a sealed call inherits: the way to programs and to hosts. Tokens that people keep in variables stay out.
+const FOR_SEALED: [&str; 22] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "GIT_EXEC_PATH",
+    "GIT_SSL_CAINFO",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+];
+
 /// How long a stopped program has to take its lock files away.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -66,6 +92,7 @@ pub(crate) struct Call {
     arguments: Vec<OsString>,
     input: Option<Vec<u8>>,
     environment: Vec<(&'static str, OsString)>,
+    sealed: bool,
 }
 
 /// How a call ended.
@@ -90,6 +117,7 @@ impl Call {
             arguments: arguments.iter().map(OsString::from).collect(),
             input: None,
             environment: Vec::new(),
+            sealed: false,
         }
     }
 
@@ -114,6 +142,12 @@ impl Call {
     /// One more variable.
     pub(crate) fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// The same with as little of our own environment as it takes to reach programs and hosts.
+    pub(crate) fn sealed(mut self) -> Self {
+        self.sealed = true;
         self
     }
 
@@ -298,10 +332,14 @@ impl Git {
         for setting in SAFETY.into_iter().chain(call.settings.iter().map(String::as_str)) {
             command.arg("-c").arg(setting);
         }
+        let inherited = self
+            .environment
+            .iter()
+            .filter(|(name, _)| !call.sealed || name.to_str().is_some_and(|name| FOR_SEALED.contains(&name)));
         command
             .args(&call.arguments)
             .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(inherited.map(|(name, value)| (name, value)))
             .envs([
                 ("GIT_TERMINAL_PROMPT", "0"),
                 ("LC_ALL", "C"),

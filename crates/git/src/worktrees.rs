@@ -13,6 +13,7 @@ use miyabi_core::worktree::{
 };
 
 use crate::error::GitError;
+use crate::remote::GitRemote;
 use crate::repository::{Options, Repository};
 
 /// Custody of the worktrees of one repository, by the git program.
@@ -26,7 +27,8 @@ pub struct GitWorktrees {
 impl GitWorktrees {
     /// Finds the repository from any folder of its main checkout or of its worktrees. Starts git a few times.
     ///
-    /// Errors: `NotARepository`, `Distrusted` or `Bare`; `Missing` or `TooOld` for the program.
+    /// Errors: `NotARepository`, `Distrusted` or `Bare`; `Missing` or `TooOld` for the program; `Remote` when there
+    /// is no such remote or its address is not one to be used.
     pub fn open(root: impl AsRef<Path>, options: Options) -> Result<Self, GitError> {
         let repository = Repository::find(root.as_ref(), options)?;
         Ok(Self { repository: Arc::new(repository) })
@@ -40,6 +42,11 @@ impl GitWorktrees {
     /// The git directory that all worktrees share.
     pub fn git_dir(&self) -> &Path {
         &self.repository.common
+    }
+
+    /// The remote, if one was configured.
+    pub fn remote(&self) -> Option<GitRemote> {
+        GitRemote::of(&self.repository)
     }
 
     /// Where closed worktrees wait to be used again, the one that is taken next first.
@@ -108,6 +115,11 @@ impl Worktrees for GitWorktrees {
         Ok(self.repository.branch_tip(branch).await?)
     }
 
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        let (repository, branch) = (Arc::clone(&self.repository), branch.to_owned());
+        carry(async move { repository.base_tip(&branch).await }).await
+    }
+
     async fn tree(&self, commit: &CommitId) -> Result<TreeId, Failure> {
         Ok(self.repository.tree_of(commit).await?)
     }
@@ -145,9 +157,9 @@ impl Worktrees for GitWorktrees {
 
 /// Runs the work in a task of its own: it ends even if nobody waits for it any more, so that neither a lock of git's
 /// nor anything half-made stays behind a caller that was cancelled.
-async fn carry<T: Send + 'static>(
-    work: impl Future<Output = Result<T, GitError>> + Send + 'static,
+pub(crate) async fn carry<T: Send + 'static, E: Into<Failure> + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, Failure> {
     let result = tokio::spawn(work).await.map_err(|source| GitError::BrokeOff { source })?;
-    Ok(result?)
+    result.map_err(Into::into)
 }

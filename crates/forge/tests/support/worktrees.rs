@@ -64,6 +64,10 @@ impl Worktrees for Branches {
         Ok(self.tips.lock().unwrap().get(branch).map(|commit| CommitId::from(commit.as_str())))
     }
 
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        self.tip(branch).await
+    }
+
     async fn inspect(&self) -> Result<RepoState, Failure> {
         unused()
     }

@@ -14,5 +14,6 @@ mod merge;
 mod never_lost;
 mod open;
 mod pool;
+mod remote;
 mod resolve;
 mod wild;
