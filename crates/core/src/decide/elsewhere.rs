@@ -23,6 +23,10 @@ pub(super) fn judge_pending(
     let looks = state.failures.iter().rev().take_while(|class| **class == FailureClass::Pending).count();
     let waited = now.duration_since(state.started_at.unwrap_or(now));
     let numbers = [("looks", looks as f64), ("waited_secs", waited.as_secs_f64())];
+    if state.signalled {
+        let rule = "something happened while it was looked at";
+        return gate(events, &state.step.id, Gate::Retry { at: now }, rule, &numbers);
+    }
     // Whoever answers that it is to be looked at again grants as much time once more.
     let deadline = policy.ci_deadline_secs.saturating_mul(u64::from(state.answers) + 1);
     if waited > SignedDuration::from_secs(i64::try_from(deadline).unwrap_or(i64::MAX)) {

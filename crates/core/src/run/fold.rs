@@ -236,6 +236,7 @@ impl Run {
         }
         state.phase = Phase::Running;
         state.attempt = attempt;
+        state.signalled = false;
         state.started_at.get_or_insert(at);
         self.forget_ready(ix);
         self.running.insert(ix);
@@ -352,8 +353,11 @@ impl Run {
         Ok(())
     }
 
-    /// Steps that wait for something elsewhere look again now.
+    /// Steps that wait for something elsewhere look again now; those that look at this moment do so once more.
     fn wake_waiting(&mut self, at: Timestamp) {
+        for &ix in &self.running {
+            self.steps[ix].signalled = true;
+        }
         let waiting: Vec<_> = self.timed.iter().copied().filter(|&(_, ix)| self.steps[ix].waits()).collect();
         for (time, ix) in waiting {
             self.timed.remove(&(time, ix));

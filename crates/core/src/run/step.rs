@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::event::{Answer, Escalation, Gate};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{Attempt, EscalationId, StepId};
-use crate::plan::{OnFailure, Step};
+use crate::plan::{OnFailure, Step, Uses, Work};
 use crate::status::Status;
 
 /// A step of a run.
@@ -28,6 +28,8 @@ pub struct StepState {
     pub answer: Option<Answer>,
     /// How many questions about it were answered.
     pub answers: u32,
+    /// Whether something happened elsewhere since its newest attempt began to look.
+    pub signalled: bool,
     /// What the policy decided last, with its rule.
     pub gate: Option<(Gate, String)>,
     /// Why it was skipped.
@@ -74,6 +76,7 @@ impl StepState {
             question: None,
             answer: None,
             answers: 0,
+            signalled: false,
             gate: None,
             skipped: None,
             superseded_by: None,
@@ -108,6 +111,11 @@ impl StepState {
     pub fn waits(&self) -> bool {
         matches!(self.phase, Phase::RetryAt(_))
             && self.failure().is_some_and(|failure| failure.class == FailureClass::Pending)
+    }
+
+    /// Whether it looks, or will look again, whether something happened elsewhere.
+    pub fn listens(&self) -> bool {
+        self.waits() || (self.phase == Phase::Running && self.step.work == Work::Uses(Uses::Ci))
     }
 
     /// Whether steps that need it may go on.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::plain::{code, literal};
-use crate::plan::Work;
+use crate::plan::{Uses, Work};
 use crate::run::{Phase, Run, StepState};
 use crate::status::Status;
 
@@ -38,6 +38,12 @@ pub fn status_comment(run: &Run, stage: &str) -> String {
     text
 }
 
+/// A short reply to somebody; the text is literal.
+pub fn reply(text: &str) -> String {
+    literal(text, 1000)
+}
+
+/// The last step writes this comment and is not spoken of.
 fn is_of_flow(state: &StepState) -> bool {
-    matches!(state.step.work, Work::Uses(_))
+    matches!(state.step.work, Work::Uses(uses) if uses != Uses::Close)
 }

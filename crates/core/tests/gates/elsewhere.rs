@@ -1,5 +1,6 @@
 //! What follows from what happens on the forge while a change is open, and how people are asked there.
 
+use miyabi_core::decide::decide;
 use miyabi_core::event::{Answer, EventBody};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::intent::Write;
@@ -44,6 +45,20 @@ fn a_signal_wakes_what_waits_elsewhere_and_nothing_else() {
     play.append(signal());
     let play = play.go();
     assert_eq!((play.ended(), play.status("ci")), (None, Status::Waiting));
+}
+
+#[test]
+fn a_signal_while_it_looks_is_not_lost() {
+    let mut play = Play::new(&[("ci", vec![pending()])]).go();
+    play.now = play.run.next_wake().unwrap();
+    decide(&play.run, play.now).into_iter().for_each(|body| play.append(body));
+    assert_eq!(play.status("ci"), Status::Running);
+    play.append(EventBody::Signalled { what: "CI ended".to_owned() });
+    let (step, attempt) = ("ci".into(), 2);
+    let Err(failure) = pending() else { unreachable!() };
+    play.append(EventBody::StepFailed { step, attempt, failure });
+    // It looks at once, and finds what the signal spoke of.
+    assert_eq!(play.go().ended(), Some(Status::Succeeded));
 }
 
 #[test]
