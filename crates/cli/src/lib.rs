@@ -8,21 +8,26 @@ pub mod error;
 pub mod exit;
 pub mod flow;
 pub mod global;
+pub mod hosting;
 pub mod interrupt;
 pub mod lock;
 pub mod logging;
 pub mod output;
 pub mod programs;
+pub mod serving;
 pub mod settings;
 pub mod starting;
 pub mod surroundings;
+pub mod triggers;
 pub mod views;
 pub mod wiring;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use secrecy::ExposeSecret as _;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -32,6 +37,9 @@ use crate::output::Output;
 
 /// Reads the command line, does what it asks, and says how it went.
 pub fn main() -> ExitCode {
+    if let Some(code) = answer_git() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -47,6 +55,14 @@ pub fn main() -> ExitCode {
         command => with_runtime(dispatch(command, &context)),
     };
     end(context.output, result)
+}
+
+/// Answers git's question for a login, where git started this program to ask it.
+fn answer_git() -> Option<ExitCode> {
+    let prompt = std::env::args_os().nth(1).unwrap_or_default().to_string_lossy().into_owned();
+    let answer = miyabi_git::askpass::answer(&prompt, |name| std::env::var_os(name))?;
+    let told = answer.ok().map(|secret| writeln!(std::io::stdout(), "{}", secret.expose_secret()));
+    Some(if told.is_some_and(|told| told.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What clap has to say: help and version are results, the rest is a usage error.
@@ -85,6 +101,10 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Init(args) => commands::init::init(args, context).await,
         Command::Doctor(args) => commands::doctor::doctor(args, context).await,
         Command::Issue(args) => commands::issue::issue(args, context).await,
+        Command::Serve(args) => commands::serve::serve(args, context).await,
+        Command::Delivery(args) => commands::delivery::delivery(args, context).await,
+        Command::Trigger(args) => commands::trigger::trigger(args, context).await,
+        Command::Labels(args) => commands::labels::labels(args, context).await,
         Command::Run(args) => commands::run::run(args, context).await,
         Command::Status(args) => commands::status::status(args, context).await,
         Command::Report(args) => commands::report::report(args, context).await,

@@ -55,10 +55,12 @@ async fn row(
 ) -> Result<StatusRow, CliError> {
     let state = if lock::is_driven(&home.runs_folder(), &run.id) {
         State::Running
-    } else if questions.is_empty() {
-        State::Interrupted
-    } else {
+    } else if !questions.is_empty() {
         State::WaitingForPerson
+    } else if look && home.engine(None).read(&run.id).await?.is_some_and(|run| run.only_waits()) {
+        State::WaitingForForge
+    } else {
+        State::Interrupted
     };
     let last = if look { home.store.load(&run.id, 0).await?.last().map(|event| event.at) } else { None };
     Ok(StatusRow { run, state, questions, last_event_at: last })

@@ -17,6 +17,8 @@ pub enum State {
     Running,
     /// A person is asked.
     WaitingForPerson,
+    /// Something on its forge is waited for, such as CI; whoever drives it next looks there.
+    WaitingForForge,
     /// It has not ended, waits for nobody, and no process drives it.
     Interrupted,
     /// It ended.
@@ -70,6 +72,10 @@ pub fn render(view: &StatusView, now: Timestamp) -> String {
                         ));
                     }
                 }
+                State::WaitingForForge => out.push_str(&format!(
+                    "      a server looks again when its forge says something; `miyabi resume {}` looks now\n",
+                    row.run.number
+                )),
                 State::Running | State::Ended => {}
             }
         }
@@ -88,6 +94,7 @@ fn table(rows: &[StatusRow], now: Timestamp) -> String {
             let state = match row.state {
                 State::Running => "running".to_owned(),
                 State::WaitingForPerson => "waits for you".to_owned(),
+                State::WaitingForForge => "waits for its forge".to_owned(),
                 State::Interrupted => "interrupted".to_owned(),
                 State::Ended => row.run.status.to_string(),
             };
