@@ -89,8 +89,13 @@ impl TestEnv {
     /// Sets a variable for everything that is run from here on.
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.variables.push((name.to_owned(), value.into()));
+        self.set(name, value);
         self
+    }
+
+    /// The same for an environment that is in use already.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.push((name.to_owned(), value.into()));
     }
 
     /// The folder around the repository and the home.
