@@ -2,5 +2,6 @@
 //! and a model that answers from a script.
 
 pub mod env;
+pub mod git_http;
 pub mod model_endpoint;
 pub mod published;
