@@ -106,7 +106,7 @@ impl Forge for GitHubForge {
                 self.open_change(id, &change).await
             }
             Write::MergeChange { change, commit, title } => self.merge_change(*change, commit, title).await,
-            Write::DeleteBranch { branch, commit } => self.delete_branch(branch, commit).await,
+            Write::DeleteBranch { .. } => Err(GitHubError::NotHere("a branch of a remote")),
             Write::Notify { .. } => Err(GitHubError::NotHere("a message to people")),
             Write::CloseIssue { issue } => self.close_issue(*issue).await,
         };

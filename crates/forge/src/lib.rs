@@ -4,6 +4,7 @@
 //! hidden markers in `marker`, what holds for the text of every forge in `text`.
 
 mod github;
+mod hosted;
 mod labels;
 mod local;
 mod marker;
@@ -14,4 +15,5 @@ pub use github::{
     App, Auth, GitHubError, GitHubForge, GitHubOptions, IssueFilter, LabelSync, Limiter, MergeMethod,
     RepoName,
 };
+pub use hosted::HostedForge;
 pub use local::{ForgeError, LocalForge};

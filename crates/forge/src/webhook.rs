@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
-use miyabi_core::delivery::{DeliveryKey, Provider};
+use miyabi_core::delivery::{Delivery, DeliveryKey, Provider};
 use miyabi_core::trigger::{Happening, Occurrence};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -106,6 +106,18 @@ fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {
         Some(((*name).to_owned(), value.chars().take(LONGEST).collect()))
     };
     KEPT.iter().filter_map(text).collect()
+}
+
+/// The headers that were kept of a delivery, as [`read`] takes them.
+pub fn headers_of(delivery: &Delivery) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &delivery.headers {
+        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
 }
 
 /// The one value of a header, if it is visible text of a length that names have.

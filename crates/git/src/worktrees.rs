@@ -108,6 +108,10 @@ impl Worktrees for GitWorktrees {
         Ok(self.repository.branch_tip(branch).await?)
     }
 
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        self.tip(branch).await
+    }
+
     async fn tree(&self, commit: &CommitId) -> Result<TreeId, Failure> {
         Ok(self.repository.tree_of(commit).await?)
     }

@@ -63,6 +63,10 @@ pub trait Worktrees: Send + Sync {
     /// The commit of a branch, if there is one.
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure>;
 
+    /// The newest commit of a base branch, if there is one: as the remote has it where one is configured, otherwise
+    /// the local branch's tip.
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure>;
+
     /// The tree of a commit.
     async fn tree(&self, commit: &CommitId) -> Result<crate::ids::TreeId, Failure>;
 

@@ -134,16 +134,6 @@ pub enum GitHubError {
     /// A write that is some other part's.
     #[error("the forge does not know what {0} is")]
     NotHere(&'static str),
-    /// A branch that is not where it was.
-    #[error("delete branch `{branch}`: it moved from {expected} to {found}")]
-    BranchMoved {
-        /// Its name.
-        branch: String,
-        /// Where it was to be.
-        expected: CommitId,
-        /// Where it is.
-        found: CommitId,
-    },
     /// A change without a title.
     #[error("the title is blank")]
     BlankTitle,
@@ -255,7 +245,7 @@ fn class(error: &GitHubError) -> Class {
         E::NoRepo(_) | E::Moved { .. } | E::BlankTitle | E::NoIssue(_) | E::NoChange(_) => Class::Input,
         E::Client(_) | E::Unreadable { .. } => Class::Unavailable,
         E::Lost { .. } | E::Slow { .. } | E::Limited { .. } | E::Broken { .. } => Class::Transient,
-        E::Refused { .. } | E::HeadMoved { .. } | E::BranchMoved { .. } => Class::Permanent,
+        E::Refused { .. } | E::HeadMoved { .. } => Class::Permanent,
         E::NotHere(_) => Class::Internal,
         E::Closed(_) | E::Protected { .. } => Class::Rejected,
         E::BaseMoved { .. } => Class::BaseMoved,
@@ -273,7 +263,6 @@ fn hint(error: &GitHubError) -> Option<String> {
             "set MIYABI_GITHUB_APP_PRIVATE_KEY_FILE to the PEM file that GitHub gave out for the App"
         }
         E::NotHere(_) => "please report it with the output of `miyabi log`",
-        E::BranchMoved { .. } => "somebody pushed to it after the merge: look at it, then delete it yourself",
         E::NoMergeMethod => "allow at least one of merge, squash and rebase",
         E::Client(_) => "install the machine's trusted certificates (package `ca-certificates`)",
         E::NotInstalled { .. } => "install the App on the repository, or set its installation",

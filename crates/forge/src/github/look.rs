@@ -1,6 +1,7 @@
 //! What the forge knows beside issues and changes: permissions, lists of issues, who we are.
 
 use jiff::Timestamp;
+use miyabi_core::ids::IssueNumber;
 use miyabi_core::issue::Issue;
 use miyabi_core::ports::Failure;
 use miyabi_core::trigger::Permission;
@@ -58,6 +59,31 @@ impl GitHubForge {
         // A role that an organisation made up has a name of its own; what it is made from is still told.
         let role = role_name.as_deref().and_then(permission_of);
         Ok(role.or_else(|| permission_of(&permission)).unwrap_or(Permission::None))
+    }
+
+    /// Who put that label on the issue the last time; `None` if nobody is known to have.
+    pub async fn labelled_by(&self, number: IssueNumber, label: &str) -> Result<Option<String>, Failure> {
+        #[derive(Deserialize)]
+        struct Event {
+            event: String,
+            actor: Option<User>,
+            label: Option<Named>,
+        }
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let rest = format!("/issues/{number}/events?per_page=100");
+        let events: Vec<Event> = self.client.list(&rest).await?.unwrap_or_default();
+        let put = |event: &Event| {
+            event.event == "labeled"
+                && event.label.as_ref().is_some_and(|put| put.name.eq_ignore_ascii_case(label))
+        };
+        Ok(events.into_iter().rev().find(put).and_then(|event| event.actor).map(|actor| actor.login))
     }
 
     /// The name under which this forge writes, such as `octocat` or `miyabi[bot]`.

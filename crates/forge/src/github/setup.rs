@@ -1,14 +1,12 @@
-//! What miyabi sets up and clears away in a repository: labels, and branches of merged changes.
+//! What miyabi sets up in a repository: its labels.
 
 use http::{Method, StatusCode};
-use miyabi_core::ids::CommitId;
-use miyabi_core::intent::Receipt;
 use miyabi_core::labels::LabelSpec;
 use miyabi_core::ports::Failure;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{encoded, encoded_ref};
+use super::client::encoded;
 use super::{GitHubError, GitHubForge};
 
 /// What became of the labels of a repository. Labels that are in no manifest are nobody's business here.
@@ -27,16 +25,6 @@ struct Label {
     name: String,
     color: String,
     description: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    object: Object,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    sha: CommitId,
 }
 
 impl GitHubForge {
@@ -79,27 +67,5 @@ impl GitHubForge {
             }
         }
         Ok(sync)
-    }
-
-    /// Deletes a branch that still is at this commit; one that is gone is done.
-    pub(super) async fn delete_branch(
-        &self,
-        branch: &str,
-        commit: &CommitId,
-    ) -> Result<Receipt, GitHubError> {
-        let name = encoded_ref(branch).to_string();
-        let Some(there) = self.client.find::<Reference>(&format!("/git/ref/heads/{name}")).await? else {
-            return Ok(Receipt { found: true, ..Receipt::default() });
-        };
-        if there.object.sha != *commit {
-            let (branch, expected) = (branch.to_owned(), commit.clone());
-            return Err(GitHubError::BranchMoved { branch, expected, found: there.object.sha });
-        }
-        match self.client.write(Method::DELETE, &format!("/git/refs/heads/{name}"), None).await {
-            Err(error) if error.is_absent() || error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {
-                Ok(Receipt { found: true, ..Receipt::default() })
-            }
-            answer => answer.map(|_| Receipt::default()),
-        }
     }
 }

@@ -33,7 +33,8 @@ fn the_published_signature_fits_with_any_of_the_secrets() {
 fn whatever_is_not_just_right_is_refused() {
     let upper = FITS.to_uppercase().replace("SHA256", "sha256");
     let (short, long) = (FITS.strip_suffix('7').unwrap(), format!("{FITS}0"));
-    let table: [(&[(&'static str, &str)], &[u8], Refusal); 9] = [
+    type Given<'a> = &'a [(&'static str, &'a str)];
+    let table: [(Given<'_>, &[u8], Refusal); 9] = [
         (&[], BODY, Refusal::Missing(SIGNATURE)),
         (&[(SIGNATURE, FITS)], b"Hello, World?", Refusal::Wrong(SIGNATURE)),
         (&[(SIGNATURE, FITS), (SIGNATURE, FITS)], BODY, Refusal::Repeated(SIGNATURE)),

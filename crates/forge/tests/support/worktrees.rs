@@ -85,6 +85,10 @@ impl Worktrees for Branches {
     async fn merge(&self, _: &MergeSpec) -> Result<Merged, Failure> {
         unused()
     }
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        self.tip(branch).await
+    }
+
     async fn tree(&self, _: &CommitId) -> Result<TreeId, Failure> {
         unused()
     }
