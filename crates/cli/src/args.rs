@@ -31,6 +31,14 @@ pub enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// File, list and read issues of the local forge
     Issue(commands::issue::IssueArgs),
+    /// Take deliveries in, and run what they ask for
+    Serve(commands::serve::ServeArgs),
+    /// List, read and replay deliveries
+    Delivery(commands::delivery::DeliveryArgs),
+    /// List, add and try the rules that start runs
+    Trigger(commands::trigger::TriggerArgs),
+    /// Show the labels of miyabi, and bring a repository's up to date
+    Labels(commands::labels::LabelsArgs),
     /// Start a run
     Run(commands::run::RunArgs),
     /// Show what runs, what waits and what ended

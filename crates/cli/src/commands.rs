@@ -3,17 +3,21 @@
 pub mod cancel;
 pub mod change;
 pub mod config;
+pub mod delivery;
 pub mod demo;
 pub mod doctor;
 pub mod escalation;
 pub mod init;
 pub mod issue;
+pub mod labels;
 pub mod log;
 pub mod pages;
 pub mod report;
 pub mod resume;
 pub mod run;
+pub mod serve;
 pub mod status;
+pub mod trigger;
 pub mod worktree;
 
 use miyabi_core::ports::{RunFilter, RunRow};

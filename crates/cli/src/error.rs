@@ -54,6 +54,16 @@ impl CliError {
         Self::new(exit, format!("{doing} `{}`", path.display())).because(error.to_string())
     }
 
+    /// Whether the same may work later without anybody doing anything.
+    pub fn may_pass(&self) -> bool {
+        self.exit == exit::UNAVAILABLE
+    }
+
+    /// What failed and why, on one line.
+    pub fn summary(&self) -> String {
+        clean_line(&self.chain.join(": "))
+    }
+
     /// The exit code that it ends the command with.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -8,14 +8,17 @@ pub mod error;
 pub mod exit;
 pub mod flow;
 pub mod global;
+pub mod hosting;
 pub mod interrupt;
 pub mod lock;
 pub mod logging;
 pub mod output;
 pub mod programs;
+pub mod serving;
 pub mod settings;
 pub mod starting;
 pub mod surroundings;
+pub mod triggers;
 pub mod views;
 pub mod wiring;
 
@@ -85,6 +88,10 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Init(args) => commands::init::init(args, context).await,
         Command::Doctor(args) => commands::doctor::doctor(args, context).await,
         Command::Issue(args) => commands::issue::issue(args, context).await,
+        Command::Serve(args) => commands::serve::serve(args, context).await,
+        Command::Delivery(args) => commands::delivery::delivery(args, context).await,
+        Command::Trigger(args) => commands::trigger::trigger(args, context).await,
+        Command::Labels(args) => commands::labels::labels(args, context).await,
         Command::Run(args) => commands::run::run(args, context).await,
         Command::Status(args) => commands::status::status(args, context).await,
         Command::Report(args) => commands::report::report(args, context).await,

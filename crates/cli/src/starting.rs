@@ -6,7 +6,7 @@ use miyabi_core::event::RunStarted;
 use miyabi_core::flow::Flow;
 use miyabi_core::ids::{IssueNumber, RunId};
 use miyabi_core::issue::Issue;
-use miyabi_core::ports::{Created, Forge, Ids, NewRun, RunFilter, RunRow};
+use miyabi_core::ports::{Created, Ids, NewRun, RunFilter, RunRow};
 use miyabi_core::session::Adapter;
 use miyabi_core::worktree::RepoState;
 
@@ -34,8 +34,15 @@ pub struct Start {
 /// `agent`: what was typed with `--agent`, relative to the current folder; otherwise the setting counts, relative to
 /// the main checkout.
 pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Result<Start, CliError> {
-    let state = home.worktrees.inspect().await?;
-    if !state.dirty.is_empty() {
+    let mut state = home.worktrees.inspect().await?;
+    if home.github.is_some() {
+        // The base comes from the remote, and the main checkout is never touched.
+        let base = home.worktrees.base(&state.branch).await?;
+        state.head = base.ok_or_else(|| {
+            CliError::input(format!("the remote has no branch `{}`", state.branch))
+                .hint("check out the branch that changes go into, as the remote has it")
+        })?;
+    } else if !state.dirty.is_empty() {
         return Err(dirty(&state));
     }
     let flow = flow::issue(&home.root)?;
@@ -73,8 +80,24 @@ pub async fn live_run(home: &Home, issue: IssueNumber) -> Result<Option<RunRow>,
     Ok(runs.into_iter().find(|run| run.repo == home.repo))
 }
 
+/// Who asks for a run, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who.
+    pub actor: String,
+    /// How: `cli`, `label`, `comment` …
+    pub trigger: String,
+}
+
+impl Asked {
+    /// By somebody who typed a command.
+    pub fn typed(actor: impl Into<String>) -> Self {
+        Self { actor: actor.into(), trigger: "cli".to_owned() }
+    }
+}
+
 /// Begins a run of an issue, or joins the one that lives.
-pub async fn begin(home: &Home, start: &Start, issue: Issue, actor: &str) -> Result<Entry, CliError> {
+pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> Result<Entry, CliError> {
     prepare_build_folder(&home.root)?;
     let id = RunId::new(home.ids.new_id());
     let number = issue.number;
@@ -89,9 +112,9 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, actor: &str) -> Res
         policy: home.settings.policy.clone(),
         adapter: start.adapter.clone(),
         planner: start.planner.clone(),
-        actor: actor.to_owned(),
-        trigger: "cli".to_owned(),
-        hosted: false,
+        actor: asked.actor.clone(),
+        trigger: asked.trigger.clone(),
+        hosted: home.github.is_some(),
         notifies: false,
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::failure::Failure;
-use miyabi_core::ports::{Agents, Checks, Clock, LocalRecords, Store, Worktrees};
+use miyabi_core::ports::{Agents, Checks, Clock, Deliveries, Forge, LocalRecords, Store, Worktrees};
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{BuiltIn, Engine, Observer, World};
-use miyabi_forge::LocalForge;
+use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
 use miyabi_git::{GitWorktrees, Options as GitOptions};
 use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
 use miyabi_store::SqliteStore;
@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::hosting;
 use crate::settings::Settings;
 use crate::surroundings::{FileJournal, SystemClock, Uuids};
 
@@ -35,14 +36,22 @@ pub enum Access {
 pub struct Home {
     /// The main checkout.
     pub root: PathBuf,
-    /// Its name on the local forge.
+    /// Its name on its forge.
     pub repo: String,
     /// The settings for it.
     pub settings: Settings,
     /// The log.
     pub store: Arc<dyn Store>,
-    /// Issues and changes.
-    pub forge: Arc<LocalForge>,
+    /// The memory of received webhooks.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Issues and changes, wherever they live.
+    pub forge: Arc<dyn Forge>,
+    /// The forge that is kept here; it has them unless `github` does.
+    local: Arc<LocalForge>,
+    /// GitHub, where the issues and changes live there.
+    pub github: Option<Arc<GitHubForge>>,
+    /// What `local` remembers.
+    pub records: Arc<dyn LocalRecords>,
     /// Checkouts and merges.
     pub worktrees: Arc<dyn Worktrees>,
     /// Coding programs.
@@ -80,10 +89,27 @@ impl Home {
             hide(&root)?;
         }
         let store = Arc::new(store(&root, access)?);
+        let github = hosting::github(context, &settings, &root)?;
+        let github = github.map(GitHubForge::new).transpose().map_err(Failure::from)?.map(Arc::new);
+        let remote: Arc<dyn miyabi_core::ports::Remote> = Arc::new(Nowhere);
         let records: Arc<dyn LocalRecords> = Arc::clone(&store) as _;
+        let local = Arc::new(LocalForge::new(Arc::clone(&records), Arc::clone(&worktrees)));
+        let (repo, forge): (String, Arc<dyn Forge>) = match &github {
+            Some(github) => {
+                (github.repo().to_string(), Arc::new(HostedForge::new(Arc::clone(github) as _, remote)))
+            }
+            None => {
+                let name = root.file_name().unwrap_or_default().to_string_lossy();
+                (format!("local/{name}"), Arc::clone(&local) as _)
+            }
+        };
         Ok(Self {
-            repo: format!("local/{}", root.file_name().unwrap_or_default().to_string_lossy()),
-            forge: Arc::new(LocalForge::new(records, Arc::clone(&worktrees))),
+            repo,
+            forge,
+            local,
+            github,
+            records,
+            deliveries: Arc::clone(&store) as _,
             agents: Arc::new(agents(&root, &settings)),
             checks: Arc::new(ToolChecks::new(check_options(&root, &settings))),
             store,
@@ -94,6 +120,17 @@ impl Home {
             redactor: Arc::new(context.redactor()),
             root,
         })
+    }
+
+    /// The forge that is kept here. Errors: issues and changes live elsewhere.
+    pub fn local(&self) -> Result<&LocalForge, CliError> {
+        match &self.github {
+            None => Ok(&self.local),
+            Some(github) => {
+                Err(CliError::input(format!("the issues and changes of {} live on GitHub", github.repo()))
+                    .hint("write there, or set `forge.kind` to `local` to keep others here"))
+            }
+        }
     }
 
     /// Where transcripts and locks of runs are.
@@ -191,4 +228,18 @@ pub fn prepare_build_folder(root: &Path) -> Result<(), CliError> {
     }
     let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&ignore, "*\n"));
     written.map_err(|error| CliError::file("prepare the build folder", &folder, &error))
+}
+
+struct Nowhere;
+#[async_trait::async_trait]
+impl miyabi_core::ports::Remote for Nowhere {
+    async fn fetch(&self, _: &str) -> Result<Option<miyabi_core::ids::CommitId>, Failure> {
+        Ok(None)
+    }
+    async fn push(&self, _: &miyabi_core::ports::PushSpec) -> Result<miyabi_core::ports::Pushed, Failure> {
+        Ok(miyabi_core::ports::Pushed::Already)
+    }
+    async fn delete(&self, _: &str, _: &miyabi_core::ids::CommitId) -> Result<bool, Failure> {
+        Ok(false)
+    }
 }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod checks;
+mod deliveries;
 mod forge;
 mod remote;
 mod store;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 
 pub use agents::{Agents, SessionWatch};
 pub use checks::{CheckJob, Checked, Checks, Scope};
+pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow};

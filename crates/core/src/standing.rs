@@ -14,6 +14,8 @@ pub struct Standing {
     pub by: Option<String>,
     /// The commit on the base branch, once it is merged.
     pub merge_commit: Option<CommitId>,
+    /// The commit at its head now.
+    pub head: CommitId,
     /// What CI says of the commit that was asked about.
     pub ci: Ci,
     /// What reviewers want changed in that commit, oldest first; empty when nobody asks for changes.

@@ -19,7 +19,7 @@ pub use journal::{JournalFacts, journal_entry};
 pub use labels::{analysis_labels, change_labels};
 pub use quality::quality_comment;
 pub use question::{answered_comment, end_note, question_comment, question_note};
-pub use status::status_comment;
+pub use status::{reply, status_comment};
 pub use summary::{summary_comment, took};
 
 /// Minutes as people say them: `30m`, `2h`, `1h 30m`.

@@ -14,6 +14,8 @@ mod look;
 mod merge;
 mod options;
 mod payload;
+mod setup;
+mod standing;
 mod talk;
 mod wire;
 
@@ -21,16 +23,18 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber};
+use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, Comment, Issue};
 use miyabi_core::ports::{Failure, Forge, NewChange};
+use miyabi_core::standing::Standing;
 use tokio::sync::Mutex;
 
 pub use error::GitHubError;
 pub use limiter::Limiter;
-pub use look::{CiState, IssueFilter, Permission};
+pub use look::IssueFilter;
 pub use options::{App, Auth, GitHubOptions, MergeMethod, RepoName};
+pub use setup::LabelSync;
 
 use client::Client;
 use payload::PullPayload;
@@ -81,6 +85,10 @@ impl Forge for GitHubForge {
         Ok(self.find_pull(number).await?.map(PullPayload::change))
     }
 
+    async fn standing(&self, number: ChangeNumber, commit: &CommitId) -> Result<Option<Standing>, Failure> {
+        Ok(self.find_standing(number, commit).await?)
+    }
+
     async fn perform(&self, id: &IntentId, write: &Write, _at: Timestamp) -> Result<Receipt, Failure> {
         let _writing = self.writing.lock().await;
         let receipt = match write {
@@ -98,6 +106,8 @@ impl Forge for GitHubForge {
                 self.open_change(id, &change).await
             }
             Write::MergeChange { change, commit, title } => self.merge_change(*change, commit, title).await,
+            Write::DeleteBranch { .. } => Err(GitHubError::NotHere("a branch of a remote")),
+            Write::Notify { .. } => Err(GitHubError::NotHere("a message to people")),
             Write::CloseIssue { issue } => self.close_issue(*issue).await,
         };
         Ok(receipt?)

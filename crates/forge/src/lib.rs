@@ -1,16 +1,19 @@
 #![doc = include_str!("../README.md")]
 //!
-//! This file only opens the door; the local forge is in `local`, GitHub in `github`, hidden markers in `marker`,
-//! what holds for the text of every forge in `text`.
+//! This file only opens the door; the local forge is in `local`, GitHub in `github`, what forges send in `webhook`,
+//! hidden markers in `marker`, what holds for the text of every forge in `text`.
 
 mod github;
+mod hosted;
 mod labels;
 mod local;
 mod marker;
 mod text;
+pub mod webhook;
 
 pub use github::{
-    App, Auth, CiState, GitHubError, GitHubForge, GitHubOptions, IssueFilter, Limiter, MergeMethod,
-    Permission, RepoName,
+    App, Auth, GitHubError, GitHubForge, GitHubOptions, IssueFilter, LabelSync, Limiter, MergeMethod,
+    RepoName,
 };
+pub use hosted::HostedForge;
 pub use local::{ForgeError, LocalForge};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use miyabi_core::delivery::DeliveryKey;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::StoreError;
@@ -51,6 +52,12 @@ pub(crate) enum Error {
     /// Two open changes cannot share a head.
     #[error("open change #{number}: branch `{head}` has another open change")]
     HeadTaken { number: u64, head: String },
+    /// Never received, or forgotten.
+    #[error("find delivery `{0}`: there is none")]
+    NoDelivery(DeliveryKey),
+    /// A repeated delivery is not stored: the first one keeps its verdict.
+    #[error("keep a delivery as a duplicate: only the first one is kept")]
+    DuplicateStored,
     /// The thread that does the work is gone.
     #[error("use the database: its thread has ended")]
     Closed,
@@ -89,9 +96,12 @@ impl From<Error> for Failure {
             Error::NoItem(_) => (FailureClass::Input, "`miyabi issue list --all` lists the issues"),
             Error::NoChange(_) => (FailureClass::Input, "`miyabi change list` lists the changes"),
             Error::HeadTaken { .. } => (FailureClass::Input, "close the other change of that branch first"),
-            Error::RunExists(_) | Error::OutOfOrder { .. } | Error::NotReadable { .. } | Error::Closed => {
-                (FailureClass::Internal, "this is a bug of miyabi; nothing was written")
-            }
+            Error::NoDelivery(_) => (FailureClass::Input, "it was never received here, or it is forgotten"),
+            Error::RunExists(_)
+            | Error::OutOfOrder { .. }
+            | Error::NotReadable { .. }
+            | Error::DuplicateStored
+            | Error::Closed => (FailureClass::Internal, "this is a bug of miyabi; nothing was written"),
         };
         told(class, &error).hint(hint)
     }

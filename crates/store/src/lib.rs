@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod deliveries;
 mod error;
 mod facts;
 mod local;

@@ -61,3 +61,14 @@ async fn store_in_memory() {
 async fn local_records_in_memory() {
     contract::local_records(in_memory).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_on_disk() {
+    let folder = Folder::new();
+    contract::deliveries(|| folder.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_in_memory() {
+    contract::deliveries(in_memory).await;
+}

@@ -2,6 +2,7 @@
 //!
 //! A failing case is named by the function that its panic comes from.
 
+mod deliveries;
 mod facts;
 mod local;
 mod log;
@@ -10,6 +11,7 @@ mod runs;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{Store, StoreError};
 
+pub use self::deliveries::deliveries;
 pub use self::facts::facts;
 pub use self::local::local_records;
 pub use self::log::log;

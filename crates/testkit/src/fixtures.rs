@@ -9,6 +9,7 @@ pub use events::{
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::analysis::Kind;
+use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::event::RunStarted;
 use miyabi_core::ids::{CommitId, IssueNumber, RunId, StepId};
 use miyabi_core::issue::{Comment, Issue, NewIssue};
@@ -17,6 +18,7 @@ use miyabi_core::policy::Policy;
 use miyabi_core::ports::{NewChange, NewRun};
 use miyabi_core::session::Adapter;
 use miyabi_core::task::Task;
+use miyabi_core::trigger::{Matched, Need, Order, Permission, Place};
 
 use crate::SeqIds;
 
@@ -137,4 +139,30 @@ pub fn new_run(n: u64, number: IssueNumber) -> NewRun {
     let mut started = run_started(plan(&[Uses::Analyse, Uses::Decompose]));
     started.issue = issue(number);
     NewRun { id: run_id(n), started }
+}
+
+/// A delivery of GitHub under that name: alice labels issue 500 with `miyabi`. Accepted at [`at`]`(0)`.
+pub fn delivery(id: &str) -> Delivery {
+    Delivery {
+        key: DeliveryKey::new(Provider::Github, id),
+        event: "issues".to_owned(),
+        action: Some("labeled".to_owned()),
+        repo: Some(REPO.to_owned()),
+        sent_at: Some(at(0)),
+        received_at: at(0),
+        headers: [("x-github-event".to_owned(), "issues".to_owned())].into(),
+        body: br#"{"action":"labeled"}"#.as_slice().into(),
+        verdict: Verdict::Accepted { trigger: Box::new(matched(500)) },
+    }
+}
+
+/// What that label leads to for the issue of that number.
+pub fn matched(issue: IssueNumber) -> Matched {
+    Matched {
+        rule: "label".to_owned(),
+        repo: Some(REPO.to_owned()),
+        actor: Some("alice".to_owned()),
+        order: Order::Run { flow: "issue".to_owned(), on: Place::Issue(issue), note: String::new() },
+        needs: vec![Need::Permission { of: "alice".to_owned(), at_least: Permission::Write }],
+    }
 }

@@ -1,5 +1,6 @@
 //! The store without a disk: logs in a list, and every table a replay of them.
 
+mod deliveries;
 mod local;
 mod replay;
 
@@ -15,7 +16,7 @@ use miyabi_core::ports::{
     Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
 };
 
-/// The ports `Store` and `LocalRecords` in memory, under the same contracts as the real store.
+/// The ports `Store`, `Deliveries` and `LocalRecords` in memory, under the same contracts as the real store.
 #[derive(Default)]
 pub struct MemoryStore(Mutex<State>);
 
@@ -24,6 +25,8 @@ struct State {
     /// One log for each run, oldest run first; no log is empty.
     logs: Vec<Vec<Event>>,
     local: local::Local,
+    /// Oldest first.
+    deliveries: Vec<deliveries::Kept>,
 }
 
 impl MemoryStore {

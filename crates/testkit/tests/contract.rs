@@ -21,3 +21,8 @@ async fn facts() {
 async fn local_records() {
     contract::local_records(MemoryStore::new).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries() {
+    contract::deliveries(MemoryStore::new).await;
+}

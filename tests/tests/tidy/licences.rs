@@ -120,6 +120,7 @@ fn everything_that_is_built_in_may_be() {
             package
                 .dependencies
                 .iter()
+                .filter(|dependency| dependency.kind != cargo_metadata::DependencyKind::Development)
                 .any(|dependency| dependency.name == name(line) && !dependency.optional)
         };
         for package in packages.iter().filter(uses) {

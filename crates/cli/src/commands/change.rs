@@ -5,7 +5,6 @@ use miyabi_core::ids::{ChangeNumber, IntentId};
 use miyabi_core::intent::Write;
 use miyabi_core::issue::{Change, ChangeState};
 use miyabi_core::plan::{Uses, Work};
-use miyabi_core::ports::Forge;
 
 use super::escalation;
 use crate::context::Context;
@@ -50,7 +49,7 @@ pub async fn change(args: ChangeArgs, context: &Context) -> Result<Exit, CliErro
     match args.what {
         What::List => {
             let home = Home::open(context, Access::Read, Vec::new())?;
-            let changes = home.forge.changes().await?;
+            let changes = home.local()?.changes().await?;
             if context.output.json {
                 context.output.json(&changes)?;
             } else if changes.is_empty() {

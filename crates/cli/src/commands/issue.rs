@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use miyabi_core::ids::IssueNumber;
 use miyabi_core::issue::{Comment, Issue, NewIssue};
-use miyabi_core::ports::Forge;
+use miyabi_forge::IssueFilter;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -98,7 +98,10 @@ pub async fn issue(args: IssueArgs, context: &Context) -> Result<Exit, CliError>
         }
         What::List { all } => {
             let home = Home::open(context, Access::Read, Vec::new())?;
-            let issues = home.forge.issues(all).await?;
+            let issues = match &home.github {
+                Some(github) => github.issues(&IssueFilter { all, ..IssueFilter::default() }).await?,
+                None => home.local()?.issues(all).await?,
+            };
             if issues.is_empty() && !context.output.json {
                 context.output.note("there are no open issues: `miyabi issue new --title …` files one");
             }
@@ -119,7 +122,7 @@ pub async fn issue(args: IssueArgs, context: &Context) -> Result<Exit, CliError>
             let body = if body == "-" { read_text(context, Path::new("-"))? } else { body };
             let home = Home::open(context, Access::Write, Vec::new())?;
             let actor = actor(context, &home.root).await;
-            let comment = home.forge.comment(number, &actor, &body, home.clock.now()).await?;
+            let comment = home.local()?.comment(number, &actor, &body, home.clock.now()).await?;
             if context.output.json {
                 context.output.json(&comment)?;
             }
@@ -136,6 +139,7 @@ fn unknown(number: IssueNumber) -> CliError {
 /// Files an issue in somebody's name. One with the same number, title and text that is there already is taken as it is.
 pub async fn file(_context: &Context, home: &Home, new: NewIssue, actor: &str) -> Result<Issue, CliError> {
     let new = NewIssue { author: actor.to_owned(), ..new };
+    let local = home.local()?;
     if let Some(number) = new.number
         && let Some(issue) = home.forge.issue(number).await?
         && issue.open
@@ -143,7 +147,7 @@ pub async fn file(_context: &Context, home: &Home, new: NewIssue, actor: &str) -
     {
         return Ok(issue);
     }
-    Ok(home.forge.file_issue(&new, home.clock.now()).await?)
+    Ok(local.file_issue(&new, home.clock.now()).await?)
 }
 
 /// What may stand above the text of an issue file, between two lines of `---`.

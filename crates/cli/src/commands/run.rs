@@ -17,7 +17,7 @@ use crate::driving::{self, Entry};
 use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::interrupt::Interrupt;
-use crate::starting::{Start, actor, begin, live_run, look, open_issue};
+use crate::starting::{Asked, Start, actor, begin, live_run, look, open_issue};
 use crate::views::plan::{self, PlanView};
 use crate::wiring::{Access, Home};
 
@@ -119,7 +119,7 @@ pub async fn carry(
             context.output.note(&format!("note: {}", crate::output::clean::clean_line(remark)));
         }
         for issue in issues {
-            entries.push(begin(home, start, issue, actor).await?);
+            entries.push(begin(home, start, issue, &Asked::typed(actor)).await?);
         }
     }
     for entry in entries.iter().filter(|entry| !entry.is_new) {

@@ -26,10 +26,11 @@ pub trait Forge: Send + Sync {
     /// What is here fits a forge without CI and without reviews.
     async fn standing(&self, number: ChangeNumber, _commit: &CommitId) -> Result<Option<Standing>, Failure> {
         let change = self.change(number).await?;
-        Ok(change.map(|Change { state, merge_commit, .. }| Standing {
+        Ok(change.map(|Change { state, merge_commit, head_commit, .. }| Standing {
             state,
             by: None,
             merge_commit,
+            head: head_commit,
             ci: Ci::NotConfigured,
             remarks: Vec::new(),
         }))

@@ -38,6 +38,11 @@ pub fn status_comment(run: &Run, stage: &str) -> String {
     text
 }
 
+/// A short reply to somebody; the text is literal.
+pub fn reply(text: &str) -> String {
+    literal(text, 1000)
+}
+
 fn is_of_flow(state: &StepState) -> bool {
     matches!(state.step.work, Work::Uses(_))
 }

@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::CommitId;
 use miyabi_core::issue::ChangeState;
 use miyabi_core::standing::{Ci, Remark, Standing};
 use serde_json::json;
@@ -27,11 +28,11 @@ pub(super) fn ci(world: World, job: &Job<'_>) -> Working {
     Box::pin(async move {
         let standing = world.forge.standing(change, &commit).await?;
         let gone = || Failure::new(FailureClass::Input, format!("change #{change} is gone"));
-        outcome(standing.ok_or_else(gone)?, world.clock.now() >= silent_until)
+        outcome(standing.ok_or_else(gone)?, &commit, world.clock.now() >= silent_until)
     })
 }
 
-fn outcome(standing: Standing, silent_for_long: bool) -> Outcome {
+fn outcome(standing: Standing, commit: &CommitId, silent_for_long: bool) -> Outcome {
     match standing.state {
         ChangeState::Merged => return Ok(json!({ "ci": "merged already", "by": standing.by })),
         ChangeState::Closed => {
@@ -42,6 +43,11 @@ fn outcome(standing: Standing, silent_for_long: bool) -> Outcome {
             ));
         }
         ChangeState::Open => {}
+    }
+    if standing.head != *commit {
+        let why = format!("somebody pushed {} to the change, and {commit} was reviewed", standing.head);
+        return Err(Failure::new(FailureClass::Permanent, why)
+            .hint("merge the change yourself, or run the issue again to have all of it reviewed"));
     }
     if !standing.remarks.is_empty() {
         let lines: Vec<_> = standing.remarks.iter().map(Remark::line).collect();

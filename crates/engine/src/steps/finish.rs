@@ -72,7 +72,10 @@ pub(super) fn cleanup(world: World, job: &Job<'_>) -> Working {
     let mut names: Vec<_> = tasks.map(|state| super::task::worktree_name(run, &state.step)).collect();
     names.push(naming::integration_worktree(issue));
     names.dedup();
+    let base = run.started.base_branch.clone();
     Box::pin(async move {
+        // What was merged elsewhere has to be known here, so that it counts as reachable.
+        world.worktrees.base(&base).await?;
         let (mut removed, mut kept, mut failures) = (0, Vec::new(), Vec::new());
         for name in names {
             match world.worktrees.close(&id, &name).await {

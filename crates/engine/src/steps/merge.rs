@@ -42,7 +42,7 @@ pub(super) fn update(world: World, job: &Job<'_>) -> Working {
     let message = naming::update_message(&base, issue, &job.run.id);
     let at = job.state.started_at.unwrap_or(job.run.last_at);
     Box::pin(async move {
-        let tip = world.worktrees.tip(&base).await?;
+        let tip = world.worktrees.base(&base).await?;
         let tip = tip.ok_or_else(|| Failure::new(FailureClass::Input, format!("branch `{base}` is gone")))?;
         let into = naming::integration_branch(issue);
         merged(world.worktrees.merge(&MergeSpec { into, from: tip.clone(), message, at }).await?, &tip)

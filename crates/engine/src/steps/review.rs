@@ -46,7 +46,7 @@ pub(super) fn review(world: World, job: &Job<'_>) -> Working {
         if *switch.borrow() {
             return Err(Failure::new(FailureClass::Cancelled, "the review was stopped"));
         }
-        let onto = world.worktrees.tip(&base).await?.unwrap_or_else(|| commit.clone());
+        let onto = world.worktrees.base(&base).await?.unwrap_or_else(|| commit.clone());
         let lines = world.worktrees.added_lines(&onto, &commit, DIFF_LINES + 1).await?;
         let secrets = secrets_check(&lines);
         checked.measured.secrets = match &secrets.end {

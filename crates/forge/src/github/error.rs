@@ -131,6 +131,9 @@ pub enum GitHubError {
         #[source]
         source: serde_json::Error,
     },
+    /// A write that is some other part's.
+    #[error("the forge does not know what {0} is")]
+    NotHere(&'static str),
     /// A change without a title.
     #[error("the title is blank")]
     BlankTitle,
@@ -243,6 +246,7 @@ fn class(error: &GitHubError) -> Class {
         E::Client(_) | E::Unreadable { .. } => Class::Unavailable,
         E::Lost { .. } | E::Slow { .. } | E::Limited { .. } | E::Broken { .. } => Class::Transient,
         E::Refused { .. } | E::HeadMoved { .. } => Class::Permanent,
+        E::NotHere(_) => Class::Internal,
         E::Closed(_) | E::Protected { .. } => Class::Rejected,
         E::BaseMoved { .. } => Class::BaseMoved,
         E::Conflict { .. } => Class::Conflict,
@@ -258,6 +262,7 @@ fn hint(error: &GitHubError) -> Option<String> {
         E::BadKey { .. } | E::Sign(_) => {
             "set MIYABI_GITHUB_APP_PRIVATE_KEY_FILE to the PEM file that GitHub gave out for the App"
         }
+        E::NotHere(_) => "please report it with the output of `miyabi log`",
         E::NoMergeMethod => "allow at least one of merge, squash and rebase",
         E::Client(_) => "install the machine's trusted certificates (package `ca-certificates`)",
         E::NotInstalled { .. } => "install the App on the repository, or set its installation",

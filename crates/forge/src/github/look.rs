@@ -1,59 +1,16 @@
-//! What the forge knows beside issues and changes: the state of CI, permissions, lists of issues.
+//! What the forge knows beside issues and changes: permissions, lists of issues, who we are.
 
 use jiff::Timestamp;
-use miyabi_core::ids::CommitId;
+use miyabi_core::ids::IssueNumber;
 use miyabi_core::issue::Issue;
 use miyabi_core::ports::Failure;
+use miyabi_core::trigger::Permission;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::GitHubForge;
-use super::client::{encoded, encoded_ref};
+use super::client::encoded;
 use super::payload::IssuePayload;
-use super::wire::parse;
-
-/// What CI says of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CiState {
-    /// Nobody has said anything: no CI, or one that has not begun yet.
-    None,
-    /// Not all have ended, and none of those that have failed.
-    Pending {
-        /// What is awaited, in order of name.
-        waiting: Vec<String>,
-    },
-    /// All have ended well, were skipped or do not judge.
-    Success,
-    /// At least one has not ended well.
-    Failure {
-        /// Which, in order of name.
-        failing: Vec<String>,
-    },
-}
-
-/// What somebody may do to a repository; more is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Permission {
-    /// Nothing, or what anybody may.
-    None,
-    /// Look.
-    Read,
-    /// Sort issues.
-    Triage,
-    /// Push.
-    Write,
-    /// Push, and change settings.
-    Maintain,
-    /// Everything.
-    Admin,
-}
-
-impl Permission {
-    /// Whether it is enough to start, approve and stop runs.
-    pub fn can_write(self) -> bool {
-        self >= Self::Write
-    }
-}
+use super::{GitHubError, GitHubForge};
 
 /// Which issues. Changes are never among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +41,10 @@ impl GitHubForge {
 
     /// What somebody may do here, as GitHub says; never guessed from a name. Who is unknown may do nothing.
     pub async fn permission(&self, actor: &str) -> Result<Permission, Failure> {
+        Ok(self.find_permission(actor).await?)
+    }
+
+    pub(super) async fn find_permission(&self, actor: &str) -> Result<Permission, GitHubError> {
         #[derive(Deserialize)]
         struct Granted {
             permission: String,
@@ -100,27 +61,29 @@ impl GitHubForge {
         Ok(role.or_else(|| permission_of(&permission)).unwrap_or(Permission::None))
     }
 
-    /// What CI says of a commit: its check runs and its statuses together.
-    pub async fn ci_state(&self, commit: &CommitId) -> Result<CiState, Failure> {
-        let commit = encoded_ref(commit.as_str()).to_string();
-        let mut seen = Vec::new();
-        let rest = format!("/commits/{commit}/check-runs?per_page=100");
-        let checks = self.client.pages(&rest, |request, body| {
-            let CheckRuns { check_runs } = parse(request, body)?;
-            seen.extend(check_runs.into_iter().map(|run| (verdict_of_check(&run), run.name)));
-            Ok(())
-        });
-        checks.await?;
-        let rest = format!("/commits/{commit}/status?per_page=100");
-        let statuses = self.client.pages(&rest, |request, body| {
-            let Combined { statuses } = parse(request, body)?;
-            seen.extend(
-                statuses.into_iter().map(|status| (verdict_of_status(&status.state), status.context)),
-            );
-            Ok(())
-        });
-        statuses.await?;
-        Ok(state_of(seen))
+    /// Who put that label on the issue the last time; `None` if nobody is known to have.
+    pub async fn labelled_by(&self, number: IssueNumber, label: &str) -> Result<Option<String>, Failure> {
+        #[derive(Deserialize)]
+        struct Event {
+            event: String,
+            actor: Option<User>,
+            label: Option<Named>,
+        }
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let rest = format!("/issues/{number}/events?per_page=100");
+        let events: Vec<Event> = self.client.list(&rest).await?.unwrap_or_default();
+        let put = |event: &Event| {
+            event.event == "labeled"
+                && event.label.as_ref().is_some_and(|put| put.name.eq_ignore_ascii_case(label))
+        };
+        Ok(events.into_iter().rev().find(put).and_then(|event| event.actor).map(|actor| actor.login))
     }
 
     /// The name under which this forge writes, such as `octocat` or `miyabi[bot]`.
@@ -131,73 +94,6 @@ impl GitHubForge {
     /// A token for git's own transport, good for at least five minutes if an App made it.
     pub async fn token(&self) -> Result<SecretString, Failure> {
         Ok(self.client.token().await?)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Good,
-    Pending,
-    Bad,
-}
-
-#[derive(Deserialize)]
-struct CheckRuns {
-    check_runs: Vec<CheckRun>,
-}
-
-#[derive(Deserialize)]
-struct CheckRun {
-    name: String,
-    status: String,
-    conclusion: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Combined {
-    statuses: Vec<Status>,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    context: String,
-    state: String,
-}
-
-fn verdict_of_check(run: &CheckRun) -> Verdict {
-    match (run.status.as_str(), run.conclusion.as_deref()) {
-        ("completed", Some("success" | "neutral" | "skipped")) => Verdict::Good,
-        // Also what GitHub may call a bad end one day.
-        ("completed", Some(_)) => Verdict::Bad,
-        _ => Verdict::Pending,
-    }
-}
-
-fn verdict_of_status(state: &str) -> Verdict {
-    match state {
-        "success" => Verdict::Good,
-        "pending" => Verdict::Pending,
-        _ => Verdict::Bad,
-    }
-}
-
-fn state_of(seen: Vec<(Verdict, String)>) -> CiState {
-    let named = |wanted: Verdict| {
-        let mut names: Vec<String> =
-            seen.iter().filter(|(verdict, _)| *verdict == wanted).map(|(_, name)| name.clone()).collect();
-        names.sort();
-        names.dedup();
-        names
-    };
-    let (failing, waiting) = (named(Verdict::Bad), named(Verdict::Pending));
-    if !failing.is_empty() {
-        CiState::Failure { failing }
-    } else if !waiting.is_empty() {
-        CiState::Pending { waiting }
-    } else if seen.is_empty() {
-        CiState::None
-    } else {
-        CiState::Success
     }
 }
 

@@ -97,9 +97,16 @@ pub(super) struct PullPayload {
     pub(super) mergeable: Option<bool>,
     pub(super) html_url: String,
     created_at: Timestamp,
+    #[serde(default)]
+    merged_by: Option<User>,
 }
 
 impl PullPayload {
+    /// Who merged it.
+    pub(super) fn merged_by(&self) -> Option<String> {
+        self.merged_by.as_ref().map(|user| user.login.clone())
+    }
+
     pub(super) fn state(&self) -> ChangeState {
         match (self.merged_at, self.state.as_str()) {
             (Some(_), _) => ChangeState::Merged,
@@ -133,6 +140,54 @@ impl PullPayload {
             labels: names(self.labels),
             url: self.html_url,
             created_at: self.created_at,
+        }
+    }
+}
+
+/// A review of a change.
+#[derive(Deserialize)]
+pub(super) struct ReviewPayload {
+    pub(super) id: u64,
+    user: Option<User>,
+    pub(super) body: Option<String>,
+    state: String,
+    pub(super) commit_id: Option<CommitId>,
+}
+
+impl ReviewPayload {
+    /// Whether it says yes or no, or takes that back; a mere comment does not.
+    pub(super) fn judges(&self) -> bool {
+        matches!(self.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED")
+    }
+
+    pub(super) fn asks_for_changes(&self) -> bool {
+        self.state == "CHANGES_REQUESTED"
+    }
+
+    pub(super) fn author(&self) -> String {
+        self.user.as_ref().map_or_else(|| GHOST.to_owned(), |user| user.login.clone())
+    }
+}
+
+/// A comment on a line of a change.
+#[derive(Deserialize)]
+pub(super) struct ReviewComment {
+    #[serde(default)]
+    pub(super) pull_request_review_id: Option<u64>,
+    path: String,
+    #[serde(default)]
+    line: Option<u64>,
+    #[serde(default)]
+    original_line: Option<u64>,
+    pub(super) body: String,
+}
+
+impl ReviewComment {
+    /// `path:line`, or the path alone where the line is gone.
+    pub(super) fn place(&self) -> String {
+        match self.line.or(self.original_line) {
+            Some(line) => format!("{}:{line}", self.path),
+            None => self.path.clone(),
         }
     }
 }

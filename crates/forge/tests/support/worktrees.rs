@@ -64,10 +64,6 @@ impl Worktrees for Branches {
         Ok(self.tips.lock().unwrap().get(branch).map(|commit| CommitId::from(commit.as_str())))
     }
 
-    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
-        self.tip(branch).await
-    }
-
     async fn inspect(&self) -> Result<RepoState, Failure> {
         unused()
     }
@@ -89,6 +85,10 @@ impl Worktrees for Branches {
     async fn merge(&self, _: &MergeSpec) -> Result<Merged, Failure> {
         unused()
     }
+    async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        self.tip(branch).await
+    }
+
     async fn tree(&self, _: &CommitId) -> Result<TreeId, Failure> {
         unused()
     }

@@ -1,0 +1,60 @@
+//! What was missed: issues that got their label while nobody listened, and changes that people merged or closed.
+
+use miyabi_core::ports::{Forge, RunFilter};
+use miyabi_core::trigger::Permission;
+use miyabi_forge::IssueFilter;
+use tracing::info;
+
+use super::{Serving, answers};
+use crate::error::CliError;
+use crate::starting::{self, Asked};
+
+impl Serving {
+    /// Asks the forge for what no delivery told. Errors: the forge does not answer.
+    pub(super) async fn sweep(&self) -> Result<(), CliError> {
+        let Some(github) = self.home.github.clone() else { return Ok(()) };
+        for (row, run) in self.live_runs().await? {
+            let change = run.change().and_then(|receipt| receipt.change);
+            if let (Some(change), Some(report)) = (change, run.report())
+                && !run.questions.is_empty()
+                && let Some(standing) = github.standing(change, &report.commit).await?
+            {
+                answers::by_standing(self, &row, &run, &standing, "somebody").await?;
+            }
+        }
+        for label in &self.home.settings.trigger.labels {
+            let filter = IssueFilter { labels: vec![label.clone()], ..IssueFilter::default() };
+            for issue in github.issues(&filter).await? {
+                self.begin_missed(&github, label, issue).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a run for a labelled issue that never had one, if whoever labelled it may ask for that.
+    async fn begin_missed(
+        &self,
+        github: &miyabi_forge::GitHubForge,
+        label: &str,
+        issue: miyabi_core::issue::Issue,
+    ) -> Result<(), CliError> {
+        let filter = RunFilter { issue: Some(issue.number), ..RunFilter::default() };
+        let known = self.home.store.runs(&filter).await?;
+        if known.iter().any(|row| row.repo == self.home.repo) {
+            return Ok(());
+        }
+        let Some(actor) = github.labelled_by(issue.number, label).await? else { return Ok(()) };
+        let bots = &self.home.settings.trigger.bots;
+        let may = bots.contains(&actor) || github.permission(&actor).await? >= Permission::Write;
+        if !may {
+            return Ok(());
+        }
+        let number = issue.number;
+        let start = starting::look(&self.context, &self.home, None).await?;
+        let asked = Asked { actor, trigger: "sweep".to_owned() };
+        let entry = starting::begin(&self.home, &start, issue, &asked).await?;
+        info!(run.id = %entry.id, issue = number, "began a run that no delivery had asked for");
+        self.drivers.drive(&entry.id);
+        Ok(())
+    }
+}

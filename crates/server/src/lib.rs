@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod answer;
+mod api;
+mod body;
+mod counters;
+mod health;
+mod intake;
+mod live;
+mod routes;
+mod serve;
+mod settings;
+mod state;
+mod stream;
+
+pub use live::Live;
+pub use routes::app;
+pub use serve::{ServeError, run};
+pub use settings::{Limits, Settings};
+pub use state::{Arrivals, Ports, Server};

@@ -1,0 +1,66 @@
+//! What the server is told when it starts. Nothing is read from anywhere here.
+
+use miyabi_core::delivery::Provider;
+use miyabi_core::trigger::TriggerSettings;
+use miyabi_forge::webhook::Secrets;
+
+/// Everything that the server is told.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Secrets of GitHub's webhooks.
+    pub github: Secrets,
+    /// Tokens of GitLab's webhooks.
+    pub gitlab: Secrets,
+    /// Secrets of webhooks of any CI.
+    pub ci: Secrets,
+    /// What may start what.
+    pub triggers: TriggerSettings,
+    /// Tokens that open the read API; without one it is open to this machine alone.
+    pub token: Secrets,
+    /// Names by which browsers and clients reach the read API, without port; addresses and `localhost` always count.
+    pub hosts: Vec<String>,
+    /// How much and how long.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The secrets that count for a provider.
+    pub(crate) fn secrets(&self, provider: Provider) -> &Secrets {
+        match provider {
+            Provider::Github => &self.github,
+            Provider::Gitlab => &self.gitlab,
+            Provider::Ci => &self.ci,
+        }
+    }
+}
+
+/// How much and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body of a delivery, in bytes.
+    pub body_bytes: usize,
+    /// The longest that a body may take to arrive, in seconds.
+    pub body_secs: u64,
+    /// Deliveries that are taken in at once; the others wait for their turn.
+    pub at_once: usize,
+    /// Of these, how many may be larger than 1 MiB. Together they bound the memory that intake needs.
+    pub large_at_once: usize,
+    /// How long requests may go on after the server was asked to stop, in seconds.
+    pub grace_secs: u64,
+    /// How often live views look by themselves, in seconds, for what other programs appended.
+    pub sweep_secs: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 25 * 1024 * 1024,
+            // Forges give up after ten seconds.
+            body_secs: 10,
+            at_once: 128,
+            large_at_once: 2,
+            grace_secs: 10,
+            sweep_secs: 5,
+        }
+    }
+}

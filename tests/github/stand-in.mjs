@@ -1,0 +1,258 @@
+// GitHub for tests: the API of `emulate`, which we did not write, with the git transport that it lacks.
+//
+// Branches live in a bare repository, served over smart HTTP by git's own `http-backend`. Objects have the same ids on
+// both sides, so a branch is carried over by carrying over its objects: to the API after every push, and back before
+// every fetch, for the merges that the API makes.
+//
+// Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "webhook": <url or empty>, "secret": <text>}'
+// Prints one line of JSON when it is ready and ends when its standard input ends.
+
+import { execFile, spawn } from "node:child_process";
+import http from "node:http";
+import net from "node:net";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+
+const config = JSON.parse(process.argv[2]);
+const { createEmulator } = await import(pathToFileURL(`${config.tools}/emulate/dist/api.js`));
+const OWNER = "alice";
+const REPO = "shop";
+const TOKENS = { tok_alice: "alice", tok_miyabi: "miyabi-bot", tok_mallory: "mallory" };
+const run = promisify(execFile);
+
+async function git(args, input) {
+  const child = run("git", ["-C", config.bare, ...args], { encoding: "buffer", maxBuffer: 1 << 28 });
+  if (input !== undefined) {
+    child.child.stdin.end(input);
+  }
+  return (await child).stdout;
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+const port = await freePort();
+const all = ["contents", "issues", "pull_requests", "checks", "statuses", "metadata", "administration"];
+const emulator = await createEmulator({
+  service: "github",
+  port,
+  baseUrl: `http://127.0.0.1:${port}`,
+  seed: {
+    tokens: Object.fromEntries(
+      Object.entries(TOKENS).map(([token, login]) => [token, { login, scopes: ["repo", "user", "admin:repo_hook"] }]),
+    ),
+    github: {
+      users: Object.values(TOKENS).map((login) => ({ login })),
+      repos: [{ owner: OWNER, name: REPO }],
+      apps: [
+        {
+          app_id: 7,
+          slug: "miyabi",
+          name: "miyabi",
+          permissions: Object.fromEntries(all.map((name) => [name, "write"])),
+          events: [],
+          installations: [{ installation_id: 70, account: OWNER, repository_selection: "all" }],
+        },
+      ],
+    },
+  },
+});
+const api = `http://127.0.0.1:${port}`;
+
+async function ask(method, path, body, token = "tok_alice") {
+  const answer = await fetch(`${api}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : null };
+}
+
+async function must(method, path, body) {
+  const answer = await ask(method, path, body);
+  if (answer.status >= 300) {
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+  return answer.body;
+}
+
+const repo = `/repos/${OWNER}/${REPO}`;
+await must("PUT", `${repo}/collaborators/miyabi-bot`, { permission: "push" });
+if (config.webhook) {
+  await must("POST", `${repo}/hooks`, {
+    config: { url: config.webhook, secret: config.secret, content_type: "json" },
+    events: ["*"],
+    active: true,
+  });
+}
+
+const carried = new Set();
+
+async function branches() {
+  const listed = await git(["for-each-ref", "--format=%(objectname) %(refname:short)", "refs/heads"]);
+  const lines = listed.toString().split("\n").filter(Boolean);
+  return new Map(lines.map((line) => line.split(" ")).map(([sha, ...name]) => [name.join(" "), sha]));
+}
+
+/** Carries the objects of a commit over to the API; the ids must come out the same. */
+async function carry(sha) {
+  const known = [...carried].filter((id) => id !== sha).map((id) => `^${id}`);
+  const listed = (await git(["rev-list", "--objects", "--reverse", "--no-object-names", sha, ...known])).toString();
+  const ids = listed.split("\n").filter((id) => id && !carried.has(id));
+  const kinds = (await git(["cat-file", "--batch-check=%(objectname) %(objecttype)"], `${ids.join("\n")}\n`)).toString();
+  const of = (kind) => kinds.split("\n").filter((line) => line.endsWith(` ${kind}`)).map((line) => line.split(" ")[0]);
+  const same = (id, made) => {
+    if (made.sha !== id) throw new Error(`${id} came out as ${made.sha}`);
+    carried.add(id);
+  };
+  for (const id of of("blob")) {
+    const content = (await git(["cat-file", "blob", id])).toString("base64");
+    same(id, await must("POST", `${repo}/git/blobs`, { content, encoding: "base64" }));
+  }
+  // Below before above: a tree is made of the ids of what it holds.
+  let trees = of("tree");
+  while (trees.length > 0) {
+    const later = [];
+    for (const id of trees) {
+      const entries = (await git(["ls-tree", "-z", id])).toString().split("\0").filter(Boolean);
+      const tree = entries.map((entry) => {
+        const [meta, path] = entry.split("\t");
+        const [mode, type, sha] = meta.split(" ");
+        return { mode, type, sha, path };
+      });
+      if (tree.some((entry) => entry.type === "tree" && !carried.has(entry.sha))) later.push(id);
+      else same(id, await must("POST", `${repo}/git/trees`, { tree }));
+    }
+    if (later.length === trees.length) throw new Error("trees stand in a circle");
+    trees = later;
+  }
+  for (const id of of("commit")) {
+    const raw = (await git(["cat-file", "commit", id])).toString();
+    const [head, ...rest] = raw.split("\n\n");
+    const lines = head.split("\n").map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]);
+    const all = (name) => lines.filter(([key]) => key === name).map(([, value]) => value);
+    const person = (text) => {
+      const [, name, email, seconds] = text.match(/^(.*) <(.*)> (\d+) [+-]\d{4}$/);
+      return { name, email, date: new Date(Number(seconds) * 1000).toISOString().replace(".000", "") };
+    };
+    const made = await must("POST", `${repo}/git/commits`, {
+      message: rest.join("\n\n").replace(/\n$/, ""),
+      tree: all("tree")[0],
+      parents: all("parent"),
+      author: person(all("author")[0]),
+      committer: person(all("committer")[0]),
+    });
+    same(id, made);
+  }
+}
+
+let turn = Promise.resolve();
+function inTurn(work) {
+  const result = turn.then(work);
+  turn = result.catch(() => {});
+  return result;
+}
+
+/** What was pushed becomes visible through the API. */
+async function up() {
+  const here = await branches();
+  const there = new Map((await must("GET", `${repo}/git/matching-refs/heads/`)).map((ref) => [ref.ref.slice(11), ref.object.sha]));
+  for (const [name, sha] of here) {
+    if (there.get(name) === sha) continue;
+    await carry(sha);
+    if (there.has(name)) await must("PATCH", `${repo}/git/refs/heads/${name}`, { sha, force: true });
+    else await must("POST", `${repo}/git/refs`, { ref: `refs/heads/${name}`, sha });
+  }
+  for (const name of there.keys()) {
+    if (!here.has(name)) await must("DELETE", `${repo}/git/refs/heads/${name}`);
+  }
+}
+
+/** What the API merged becomes visible to git. */
+async function down() {
+  const here = await branches();
+  for (const ref of await must("GET", `${repo}/git/matching-refs/heads/`)) {
+    const [name, sha] = [ref.ref.slice(11), ref.object.sha];
+    if (here.get(name) === sha) continue;
+    const commit = await must("GET", `${repo}/git/commits/${sha}`);
+    const person = (who) => `${who.name} <${who.email}> ${Math.floor(Date.parse(who.date) / 1000)} +0000`;
+    const head = [
+      `tree ${commit.tree.sha}`,
+      ...commit.parents.map((parent) => `parent ${parent.sha}`),
+      `author ${person(commit.author)}`,
+      `committer ${person(commit.committer)}`,
+    ];
+    const message = commit.message.endsWith("\n") ? commit.message : `${commit.message}\n`;
+    const written = await git(["hash-object", "-t", "commit", "-w", "--stdin"], `${head.join("\n")}\n\n${message}`);
+    if (written.toString().trim() !== sha) throw new Error(`${sha} came out as ${written}`);
+    carried.add(sha);
+    await git(["update-ref", `refs/heads/${name}`, sha]);
+  }
+}
+
+async function mayEnter(header) {
+  const [kind, value] = (header ?? "").split(" ");
+  if (kind !== "Basic") return false;
+  const secret = Buffer.from(value, "base64").toString().split(":").slice(1).join(":");
+  return (await ask("GET", repo, undefined, secret)).status === 200 && TOKENS[secret] !== "mallory";
+}
+
+const server = http.createServer(async (request, response) => {
+  try {
+    const url = new URL(request.url, "http://127.0.0.1");
+    if (!(await mayEnter(request.headers.authorization))) {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
+      return;
+    }
+    const service = url.searchParams.get("service") ?? url.pathname.split("/").pop();
+    await inTurn(down);
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const backend = spawn("git", ["http-backend"], {
+      env: {
+        PATH: process.env.PATH,
+        GIT_PROJECT_ROOT: config.bare,
+        GIT_HTTP_EXPORT_ALL: "1",
+        PATH_INFO: url.pathname.replace(`/${OWNER}/${REPO}.git`, ""),
+        QUERY_STRING: url.search.slice(1),
+        REQUEST_METHOD: request.method,
+        CONTENT_TYPE: request.headers["content-type"] ?? "",
+        HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+        HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
+        REMOTE_USER: "miyabi",
+      },
+    });
+    backend.stdin.end(Buffer.concat(parts));
+    const printed = [];
+    for await (const part of backend.stdout) printed.push(part);
+    if (service === "git-receive-pack" && request.method === "POST") await inTurn(up);
+    const all = Buffer.concat(printed);
+    const end = all.indexOf("\r\n\r\n");
+    const headers = {};
+    let status = 200;
+    for (const line of all.subarray(0, end).toString().split("\r\n")) {
+      const [name, ...rest] = line.split(": ");
+      if (name.toLowerCase() === "status") status = Number(rest.join(": ").split(" ")[0]);
+      else headers[name] = rest.join(": ");
+    }
+    response.writeHead(status, headers).end(all.subarray(end + 4));
+  } catch (error) {
+    console.error(error);
+    response.writeHead(500).end(String(error));
+  }
+});
+server.listen(0, "127.0.0.1", async () => {
+  await git(["config", "http.receivepack", "true"]);
+  await inTurn(up);
+  const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
+  console.log(JSON.stringify({ api, git: `http://127.0.0.1:${server.address().port}/${OWNER}/${REPO}.git`, key }));
+});
+process.stdin.resume();
+process.stdin.on("end", () => process.exit(0));
