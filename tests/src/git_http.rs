@@ -114,6 +114,12 @@ impl GitHttp {
         waited.expect("the sender lives in the server");
     }
 
+    /// Stops listening; who comes now is not answered.
+    pub async fn stop(&mut self) {
+        self.server.abort();
+        let _ = (&mut self.server).await;
+    }
+
     /// Lets the requests that are held go on.
     pub fn release(&self) {
         self.shared.released.send_replace(true);
