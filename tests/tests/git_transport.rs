@@ -1,4 +1,5 @@
 //! Branches over real smart HTTP: the login reaches git and nothing else, and what is broken off can be repeated.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "git_transport/world.rs"]
 mod world;
