@@ -16,6 +16,7 @@ pub fn stand_ins() -> PathBuf {
 }
 
 /// Whether the stand-ins are installed; says what is missing otherwise. On CI they have to be there.
+#[expect(clippy::print_stdout, reason = "people are to see which test did not run")]
 pub fn is_here_or_say() -> bool {
     let here = stand_ins().join("installed").is_file();
     if !here {
@@ -224,6 +225,7 @@ pub struct Served {
 
 impl Served {
     /// Starts the server and returns when it listens.
+    #[expect(clippy::print_stderr, reason = "what the server logged is for whoever looks at a failed test")]
     pub fn start(github: &GitHub) -> Self {
         let mut child = github.env.start(["serve", "--listen", "127.0.0.1:0", "--log-level", "info"]);
         let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
@@ -233,7 +235,6 @@ impl Served {
                 break format!("http://{}", url.trim());
             }
         };
-        // What it logs is for whoever looks at a failed test.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("serve: {line}")));
         Self { url, child }
     }

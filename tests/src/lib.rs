@@ -2,6 +2,7 @@
 //! and a model that answers from a script.
 
 pub mod env;
+pub mod git_http;
 pub mod github;
 pub mod model_endpoint;
 pub mod published;

@@ -1,5 +1,4 @@
 //! `miyabi serve` on GitHub: labels, comments, CI and people steer runs; outsiders do not; a restart goes on.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use miyabi_tests::github::{ALICE, GitHub, MALLORY, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};

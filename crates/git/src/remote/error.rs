@@ -194,9 +194,11 @@ impl Trouble {
         ];
         let found = known.into_iter().find(|(_, words)| has(&ours, words)).map(|(trouble, _)| trouble);
         // `fatal: repository 'http://…' not found`
-        let missing =
-            || ours.iter().any(|line| line.contains("repository '") && line.ends_with("' not found"));
-        found.or_else(|| missing().then_some(Self::NotFound))
+        let missing = |line: &&str| {
+            line.contains("repository '")
+                && ["' not found", "' does not exist"].iter().any(|end| line.ends_with(end))
+        };
+        found.or_else(|| ours.iter().any(missing).then_some(Self::NotFound))
     }
 }
 

@@ -41,12 +41,7 @@ fn connected(repo: &Repo, name_or_url: &str) -> GitWorktrees {
 fn with_origin(arguments: &[&str]) -> (Repo, PathBuf, GitRemote) {
     let repo = Repo::with(arguments);
     let bare = repo.root().with_file_name("bare 「遠」.git");
-    repo.git(
-        [&["clone", "-q", "--bare"], arguments.get(..0).unwrap_or_default()]
-            .concat()
-            .into_iter()
-            .chain([".", bare.to_str().unwrap()]),
-    );
+    repo.git(["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
     repo.git(["remote", "add", "origin", bare.to_str().unwrap()]);
     let remote = connected(&repo, "origin").remote().unwrap();
     (repo, bare, remote)
@@ -108,14 +103,14 @@ async fn a_push_is_done_once_and_found_the_second_time() {
     for arguments in [&[][..], &["--object-format=sha256"], &["--ref-format=reftable"]] {
         let (repo, bare, remote) = with_origin(arguments);
         let one = on_top(repo.root(), "HEAD", "one");
-        let spec = spec("feature/日本 $(touch x)`'\"".split(' ').next().unwrap(), &one);
+        let spec = spec("feature/日本-$(x)`y`", &one);
         assert_eq!(remote.push(&spec).await.unwrap(), Pushed::Done { before: None });
         assert_eq!(remote.push(&spec).await.unwrap(), Pushed::Already);
-        assert_eq!(at_remote(&bare, "feature/日本"), one.as_str());
+        assert_eq!(at_remote(&bare, "feature/日本-$(x)`y`"), one.as_str());
         let two = on_top(repo.root(), one.as_str(), "two");
         let next = PushSpec { commit: two.clone(), ..spec.clone() };
         assert_eq!(remote.push(&next).await.unwrap(), Pushed::Done { before: Some(one) });
-        assert_eq!(repo.commit("refs/miyabi/remote/feature/日本"), two);
+        assert_eq!(repo.commit("refs/miyabi/remote/feature/日本-$(x)`y`"), two);
         assert_eq!(repo.git(["for-each-ref", "refs/miyabi/pushing"]), "");
     }
 }
