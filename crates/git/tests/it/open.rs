@@ -269,12 +269,12 @@ async fn what_a_killed_process_leaves_is_repaired() {
     fs::create_dir_all(repo.at(".git/worktrees/begun")).unwrap();
     fs::write(repo.at(".git/worktrees/begun/locked"), reason).unwrap();
     write(&repo.at(".worktrees/.trash-1-1-1/x"), "x");
-    write(&repo.at(".git/miyabi/trash/1/x"), "x");
+    write(&repo.at(".git/miyabi/trash-1/x"), "x");
     let next = repo.worktrees();
     next.open(&repo.spec("b")).await.unwrap();
     assert!(!repo.at(".git/worktrees/begun").exists());
     assert!(!repo.at(".worktrees/.trash-1-1-1").exists());
-    assert!(!repo.at(".git/miyabi/trash").exists());
+    assert!(!repo.at(".git/miyabi/trash-1").exists());
 
     // An empty folder is no obstacle.
     fs::create_dir(repo.at(".worktrees/c")).unwrap();
