@@ -194,10 +194,11 @@ pub const SECRET: &str = "webhook-secret-of-the-test";
 const DELIVER: &str = r#"
 const [library, url, secret, event, id, body] = process.argv.slice(1);
 const { sign } = await import(library);
+const named = Buffer.from(event, "utf8").toString("latin1");
 const answer = await fetch(url, {
   method: "POST",
   headers: {
-    "content-type": "application/json", "x-github-event": event, "x-github-delivery": id,
+    "content-type": "application/json", "x-github-event": named, "x-github-delivery": id,
     "x-hub-signature-256": await sign(secret, body),
   },
   body,
@@ -226,8 +227,8 @@ pub struct Served {
 impl Served {
     /// Starts the server and returns when it listens.
     #[expect(clippy::print_stderr, reason = "what the server logged is for whoever looks at a failed test")]
-    pub fn start(github: &GitHub) -> Self {
-        let mut child = github.env.start(["serve", "--listen", "127.0.0.1:0", "--log-level", "info"]);
+    pub fn start(env: &TestEnv) -> Self {
+        let mut child = env.start(["serve", "--listen", "127.0.0.1:0", "--log-level", "info"]);
         let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
         let url = loop {
             let line = lines.next().expect("the server says where it listens").expect("it is text");
@@ -241,7 +242,7 @@ impl Served {
 
     /// The same, with a webhook at the forge that leads to it.
     pub fn hooked(github: &GitHub) -> Self {
-        let served = Self::start(github);
+        let served = Self::start(&github.env);
         let hook = json!({
             "config": { "url": format!("{}/webhook", served.url), "secret": SECRET, "content_type": "json" },
             "events": ["*"],
@@ -253,16 +254,15 @@ impl Served {
 
     /// Delivers an event that the stand-in does not send, signed by GitHub's own library. Gives the status.
     pub fn deliver(&self, event: &str, id: &str, payload: &Value) -> u16 {
+        self.deliver_text(event, id, &payload.to_string())
+    }
+
+    /// The same with a body that need not be JSON.
+    pub fn deliver_text(&self, event: &str, id: &str, body: &str) -> u16 {
         let mut command = Command::new("node");
         let library = stand_ins().join("node_modules/@octokit/webhooks-methods/dist-node/index.js");
         command.args(["--input-type=module", "-e", DELIVER]);
-        command.arg(library).args([
-            &format!("{}/webhook", self.url),
-            SECRET,
-            event,
-            id,
-            &payload.to_string(),
-        ]);
+        command.arg(library).args([&format!("{}/webhook", self.url), SECRET, event, id, body]);
         let ran = run(&mut command);
         assert_eq!(ran.code, Some(0), "{event}: {}", ran.stderr);
         ran.stdout.trim().parse().expect("the script prints a status")

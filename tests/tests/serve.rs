@@ -142,7 +142,7 @@ fn a_killed_server_goes_on_and_finds_what_it_missed() {
     // Labelled while nobody listens: no delivery will ever tell.
     let missed = github.file(ALICE, "Write it once more", "- [ ] Write the right note\n");
     label(&github, missed);
-    let served = Served::start(&github);
+    let served = Served::start(&github.env);
     eventually("both changes", || {
         github.of_repo(ALICE, "GET", "/pulls?state=all", None).as_array().is_some_and(|all| all.len() == 2)
     });
