@@ -4,10 +4,12 @@ use std::path::Path;
 
 use miyabi_core::event::RunStarted;
 use miyabi_core::flow::Flow;
-use miyabi_core::ids::{IssueNumber, RunId};
+use miyabi_core::ids::{CommitId, IssueNumber, RunId};
 use miyabi_core::issue::Issue;
 use miyabi_core::ports::{Created, Ids, NewRun, RunFilter, RunRow};
+use miyabi_core::rules;
 use miyabi_core::session::Adapter;
+use miyabi_core::untrusted;
 use miyabi_core::worktree::RepoState;
 
 use crate::context::Context;
@@ -45,6 +47,7 @@ pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Re
     } else if !state.dirty.is_empty() {
         return Err(dirty(&state));
     }
+    obey_rules(home, &state.head).await?;
     let flow = flow::issue(&home.root)?;
     let adapter = match agent {
         Some(adapter) => at(adapter.clone(), &context.cwd),
@@ -101,6 +104,10 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> R
     prepare_build_folder(&home.root)?;
     let id = RunId::new(home.ids.new_id());
     let number = issue.number;
+    let suspicions = untrusted::suspicions(&format!("{}\n{}", issue.title, issue.body));
+    // From here on nobody sees what a reader of the issue does not see.
+    let (title, body) = (untrusted::visible(&issue.title), untrusted::visible(&issue.body));
+    let issue = Issue { title, body, ..issue };
     let started = RunStarted {
         number: 0,
         repo: home.repo.clone(),
@@ -115,6 +122,7 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> R
         actor: asked.actor.clone(),
         trigger: asked.trigger.clone(),
         hosted: home.github.is_some(),
+        suspicions,
         notifies: false,
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
@@ -146,6 +154,18 @@ pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
         }
         Adapter::Claude => Adapter::Claude,
     }
+}
+
+/// A repository that wants no changes made by programs gets none. Errors: one of its own pages says so.
+async fn obey_rules(home: &Home, commit: &CommitId) -> Result<(), CliError> {
+    for (path, text) in home.worktrees.texts(commit, &rules::FILES).await? {
+        if let Some(found) = rules::forbidden(&path, &text) {
+            return Err(CliError::input("this repository wants no changes that programs made")
+                .because(format!("{}:{}: {}", found.file, found.line, clean_line(&found.text)))
+                .hint("nothing was started; the repository's maintainers decide that, in that file"));
+        }
+    }
+    Ok(())
 }
 
 fn parse(text: &str) -> Result<Adapter, CliError> {

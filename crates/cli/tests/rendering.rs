@@ -77,6 +77,7 @@ fn events() -> Vec<Event> {
         trigger: "cli".to_owned(),
 
         hosted: false,
+        suspicions: Vec::new(),
         notifies: false,
     };
     let extension = Extension {

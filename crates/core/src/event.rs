@@ -178,6 +178,9 @@ pub struct RunStarted {
     /// Whether the forge is a service with a remote of its own, which has branches and asks people.
     #[serde(default)]
     pub hosted: bool,
+    /// What in the issue seems to be meant for agents rather than for people; a person looks at it first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspicions: Vec<String>,
     /// Whether people are told by mail or chat.
     #[serde(default)]
     pub notifies: bool,

@@ -74,6 +74,7 @@ fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         actor: "someone".to_owned(),
         trigger: "cli".to_owned(),
         hosted: false,
+        suspicions: Vec::new(),
         notifies: false,
     }
 }

@@ -13,6 +13,9 @@ use crate::repository::Repository;
 /// At most this many changed files are named.
 const NAMED: usize = 20;
 
+/// Texts with more bytes are not read.
+const LONGEST_TEXT: u64 = 1024 * 1024;
+
 impl Repository {
     /// See [`Worktrees::inspect`](miyabi_core::ports::Worktrees::inspect).
     pub(crate) async fn state(&self) -> Result<RepoState, GitError> {
@@ -36,6 +39,35 @@ impl Repository {
             return Ok(TreeId::from(id));
         }
         Err(GitError::Unknown { what: "commit", name: commit.to_string() })
+    }
+
+    /// See [`Worktrees::texts`](miyabi_core::ports::Worktrees::texts).
+    pub(crate) async fn texts_of(
+        &self,
+        commit: &CommitId,
+        paths: &[&str],
+    ) -> Result<Vec<(String, String)>, GitError> {
+        let commit = names::commit(commit.as_str())?;
+        let listed = self.git.ok(self.look(&["ls-tree", "-lz", commit, "--"]).args(paths)).await?;
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        // `<mode> blob <id> <size>\t<path>`; a link is a blob, too, and its text is a path.
+        let found: Vec<(&str, &str)> = listed
+            .split('\0')
+            .filter_map(|entry| {
+                let (meta, path) = entry.split_once('\t')?;
+                let mut meta = meta.split_whitespace();
+                let (mode, kind, id) = (meta.next()?, meta.next()?, meta.next()?);
+                let size: u64 = meta.next()?.parse().ok()?;
+                (mode != "120000" && kind == "blob" && size <= LONGEST_TEXT).then_some((path, id))
+            })
+            .collect();
+        let mut texts = Vec::new();
+        for path in paths {
+            let Some((_, id)) = found.iter().find(|(known, _)| known == path) else { continue };
+            let content = self.git.ok(self.look(&["cat-file", "blob", id])).await?;
+            texts.extend(String::from_utf8(content).ok().map(|text| ((*path).to_owned(), text)));
+        }
+        Ok(texts)
     }
 
     /// See [`Worktrees::compare`](miyabi_core::ports::Worktrees::compare).

@@ -124,6 +124,10 @@ impl Worktrees for GitWorktrees {
         Ok(self.repository.tree_of(commit).await?)
     }
 
+    async fn texts(&self, commit: &CommitId, paths: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+        Ok(self.repository.texts_of(commit, paths).await?)
+    }
+
     async fn compare(&self, base: &CommitId, head: &CommitId) -> Result<Committed, Failure> {
         Ok(self.repository.figures_between(base, head).await?)
     }

@@ -130,6 +130,7 @@ pub fn run_started(plan: Plan) -> RunStarted {
         actor: "alice".to_owned(),
         trigger: "cli".to_owned(),
         hosted: false,
+        suspicions: Vec::new(),
         notifies: false,
     }
 }

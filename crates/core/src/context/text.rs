@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::AgentContext;
 use crate::plain::{code, fenced, literal, place, shortened};
-use crate::reading::outline::visible;
+use crate::untrusted::visible;
 
 /// The longest issue text in the file, in characters; the machine-readable context has all of it.
 const BODY: usize = 20_000;

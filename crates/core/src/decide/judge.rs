@@ -194,6 +194,17 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
     let rule = match answer(state) {
         Some(APPROVE) => answered_by(state),
         Some(_) => return block(state, answered_by(state), events),
+        None if !run.started.suspicions.is_empty() => {
+            let question = Question {
+                severity: Urgency::High,
+                reason: "the issue seems to speak to agents instead of people".to_owned(),
+                failing: run.started.suspicions.clone(),
+                recommendation: "read the issue, what is hidden in it too, before any agent does".to_owned(),
+                actions: vec![(APPROVE, "start the work".to_owned()), (REJECT, "end the run".to_owned())],
+            };
+            write::of_plan(run, state, &tasks, events);
+            return ask(run, state, question, &numbers, now, events);
+        }
         None if complexity > policy.approve_above => {
             let question = Question {
                 severity: Urgency::Medium,

@@ -70,6 +70,10 @@ pub trait Worktrees: Send + Sync {
     /// The tree of a commit.
     async fn tree(&self, commit: &CommitId) -> Result<crate::ids::TreeId, Failure>;
 
+    /// Those of these files that a commit has, as `(path, text)` in the order asked for; what is no UTF-8 text of at
+    /// most 1 MiB is left out.
+    async fn texts(&self, commit: &CommitId, paths: &[&str]) -> Result<Vec<(String, String)>, Failure>;
+
     /// What lies between two commits, as one commit's figures.
     async fn compare(&self, base: &CommitId, head: &CommitId) -> Result<Committed, Failure>;
 

@@ -98,6 +98,7 @@ impl Play {
             actor: "someone".to_owned(),
             trigger: "cli".to_owned(),
             hosted: false,
+            suspicions: Vec::new(),
             notifies: false,
         };
         let body = EventBody::RunStarted(Box::new(started));

@@ -92,6 +92,10 @@ impl Worktrees for Branches {
     async fn tree(&self, _: &CommitId) -> Result<TreeId, Failure> {
         unused()
     }
+    async fn texts(&self, _: &CommitId, _: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn compare(&self, _: &CommitId, _: &CommitId) -> Result<Committed, Failure> {
         unused()
     }

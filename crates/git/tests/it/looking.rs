@@ -66,6 +66,25 @@ async fn tips_trees_and_comparisons() {
 }
 
 #[tokio::test]
+async fn texts_of_a_commit_are_read_as_they_are_there() {
+    let repo = Repo::new();
+    repo.write("CONTRIBUTING.md", "日本語で\n");
+    repo.write("docs/規則.md", "二\n");
+    repo.write("binary.md", [0xff, 0xfe, b'x']);
+    repo.write("long.md", vec![b'a'; 1024 * 1024 + 1]);
+    std::os::unix::fs::symlink("/etc/hostname", repo.at("link.md")).unwrap();
+    repo.commit_all("Rules");
+    repo.write("CONTRIBUTING.md", "not committed\n");
+    let ours = repo.worktrees();
+    let paths =
+        ["docs/規則.md", "none.md", "link.md", "binary.md", "long.md", "docs", "--all", "CONTRIBUTING.md"];
+    let found = ours.texts(&repo.head(), &paths).await.unwrap();
+    let expected = [("docs/規則.md", "二\n"), ("CONTRIBUTING.md", "日本語で\n")];
+    assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    assert!(ours.texts(&"1".repeat(40).into(), &paths).await.is_err());
+}
+
+#[tokio::test]
 async fn added_lines_are_those_since_the_merge_base() {
     let repo = Repo::new();
     let ours = repo.worktrees();
