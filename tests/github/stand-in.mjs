@@ -4,6 +4,10 @@
 // both sides, so a branch is carried over by carrying over its objects: to the API after every push, and back before
 // every fetch, for the merges that the API makes.
 //
+// Everything is reached through one address. Requests to the API can be disturbed: `POST /_faults` with a list of
+// `{ method, path, kind }` disturbs the first request that each of them fits (`path` is a pattern), `GET /_requests` tells
+// all writes that reached the API.
+//
 // Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "webhook": <url or empty>, "secret": <text>}'
 // Prints one line of JSON when it is ready and ends when its standard input ends.
 
@@ -37,11 +41,12 @@ function freePort() {
   });
 }
 
+const inner = await freePort();
 const port = await freePort();
 const all = ["contents", "issues", "pull_requests", "checks", "statuses", "metadata", "administration"];
 const emulator = await createEmulator({
   service: "github",
-  port,
+  port: inner,
   baseUrl: `http://127.0.0.1:${port}`,
   seed: {
     tokens: Object.fromEntries(
@@ -63,7 +68,7 @@ const emulator = await createEmulator({
     },
   },
 });
-const api = `http://127.0.0.1:${port}`;
+const api = `http://127.0.0.1:${inner}`;
 
 async function ask(method, path, body, token = "tok_alice") {
   const answer = await fetch(`${api}${path}`, {
@@ -204,57 +209,107 @@ async function mayEnter(header) {
   return (await ask("GET", repo, undefined, secret)).status === 200 && TOKENS[secret] !== "mallory";
 }
 
+let faults = [];
+const requests = [];
+
+/** Hands a request on to the API; what came back, or nothing where a fault says so. */
+async function disturbed(request, response, body) {
+  const fits = (fault) => fault.method === request.method && new RegExp(fault.path).test(request.url);
+  const fault = faults.find(fits);
+  faults = faults.filter((other) => other !== fault);
+  const say = (status, headers, text) => response.writeHead(status, headers).end(JSON.stringify({ message: text }));
+  switch (fault?.kind) {
+    case "reset":
+      return request.socket.destroy();
+    case "500":
+    case "502":
+      return say(Number(fault.kind), {}, "out of order");
+    case "401":
+      return say(401, {}, "Bad credentials");
+    case "secondary":
+      return say(403, { "retry-after": "1" }, "You have exceeded a secondary rate limit. Please wait.");
+  }
+  if (request.method !== "GET") requests.push(`${request.method} ${request.url}`);
+  const { host, connection, ...headers } = request.headers;
+  const answer = await new Promise((done, failed) => {
+    const options = { host: "127.0.0.1", port: inner, method: request.method, path: request.url, headers };
+    const asked = http.request(options, done);
+    asked.on("error", failed);
+    asked.end(body);
+  });
+  const parts = [];
+  for await (const part of answer) parts.push(part);
+  // The effect is there, and nobody hears of it.
+  if (fault?.kind === "lost") return request.socket.destroy();
+  response.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(parts));
+}
+
+async function serveGit(request, response, url, body) {
+  if (!(await mayEnter(request.headers.authorization))) {
+    response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
+    return;
+  }
+  const service = url.searchParams.get("service") ?? url.pathname.split("/").pop();
+  await inTurn(down);
+  const backend = spawn("git", ["http-backend"], {
+    env: {
+      PATH: process.env.PATH,
+      GIT_PROJECT_ROOT: config.bare,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: url.pathname.replace(`/${OWNER}/${REPO}.git`, ""),
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers["content-type"] ?? "",
+      HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+      HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
+      REMOTE_USER: "miyabi",
+    },
+  });
+  // It may end without having read everything.
+  backend.stdin.on("error", () => {});
+  backend.stdin.end(body);
+  const printed = [];
+  for await (const part of backend.stdout) printed.push(part);
+  if (service === "git-receive-pack" && request.method === "POST") await inTurn(up);
+  const all = Buffer.concat(printed);
+  const end = all.indexOf("\r\n\r\n");
+  const headers = {};
+  let status = 200;
+  for (const line of all.subarray(0, end).toString().split("\r\n")) {
+    const [name, ...rest] = line.split(": ");
+    if (name.toLowerCase() === "status") status = Number(rest.join(": ").split(" ")[0]);
+    else headers[name] = rest.join(": ");
+  }
+  response.writeHead(status, headers).end(all.subarray(end + 4));
+}
+
 const server = http.createServer(async (request, response) => {
   try {
     const url = new URL(request.url, "http://127.0.0.1");
-    if (!(await mayEnter(request.headers.authorization))) {
-      response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
-      return;
-    }
-    const service = url.searchParams.get("service") ?? url.pathname.split("/").pop();
-    await inTurn(down);
     const parts = [];
     for await (const part of request) parts.push(part);
-    const backend = spawn("git", ["http-backend"], {
-      env: {
-        PATH: process.env.PATH,
-        GIT_PROJECT_ROOT: config.bare,
-        GIT_HTTP_EXPORT_ALL: "1",
-        PATH_INFO: url.pathname.replace(`/${OWNER}/${REPO}.git`, ""),
-        QUERY_STRING: url.search.slice(1),
-        REQUEST_METHOD: request.method,
-        CONTENT_TYPE: request.headers["content-type"] ?? "",
-        HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
-        HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
-        REMOTE_USER: "miyabi",
-      },
-    });
-    // It may end without having read everything.
-    backend.stdin.on("error", () => {});
-    backend.stdin.end(Buffer.concat(parts));
-    const printed = [];
-    for await (const part of backend.stdout) printed.push(part);
-    if (service === "git-receive-pack" && request.method === "POST") await inTurn(up);
-    const all = Buffer.concat(printed);
-    const end = all.indexOf("\r\n\r\n");
-    const headers = {};
-    let status = 200;
-    for (const line of all.subarray(0, end).toString().split("\r\n")) {
-      const [name, ...rest] = line.split(": ");
-      if (name.toLowerCase() === "status") status = Number(rest.join(": ").split(" ")[0]);
-      else headers[name] = rest.join(": ");
+    const body = Buffer.concat(parts);
+    if (url.pathname === "/_faults") {
+      faults = JSON.parse(body.toString());
+      response.end("{}");
+    } else if (url.pathname === "/_requests") {
+      response.end(JSON.stringify({ requests, faults }));
+    } else if (url.pathname.startsWith(`/${OWNER}/${REPO}.git/`)) {
+      await serveGit(request, response, url, body);
+    } else {
+      await disturbed(request, response, body);
     }
-    response.writeHead(status, headers).end(all.subarray(end + 4));
   } catch (error) {
     console.error(error);
     response.writeHead(500).end(String(error));
   }
 });
-server.listen(0, "127.0.0.1", async () => {
+server.listen(port, "127.0.0.1", async () => {
   await git(["config", "http.receivepack", "true"]);
   await inTurn(up);
   const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
-  console.log(JSON.stringify({ api, git: `http://127.0.0.1:${server.address().port}/${OWNER}/${REPO}.git`, key }));
+  const front = `http://127.0.0.1:${port}`;
+  console.log(JSON.stringify({ api: front, git: `${front}/${OWNER}/${REPO}.git`, key }));
 });
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));
