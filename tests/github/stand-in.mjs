@@ -219,6 +219,9 @@ async function disturbed(request, response, body) {
   faults = faults.filter((other) => other !== fault);
   const say = (status, headers, text) => response.writeHead(status, headers).end(JSON.stringify({ message: text }));
   switch (fault?.kind) {
+    case "slow":
+      await new Promise((done) => setTimeout(done, 2_000));
+      break;
     case "reset":
       return request.socket.destroy();
     case "500":

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use miyabi_tests::github::{ALICE, GitHub, is_here_or_say};
+use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 /// Without a tool for coverage 80 points are enough; nobody waits for a CI that is not there.
@@ -74,4 +75,157 @@ fn an_issue_becomes_a_merged_change_as_an_app() {
     if is_here_or_say() {
         whole_flow(&GitHub::start(PROGRAM, "", SETTINGS).with_app(), "miyabi[bot]");
     }
+}
+
+/// Writes of a whole run, each of a kind of its own.
+const DISTURBED: [(&str, &str); 7] = [
+    ("POST", "/issues/\\d+/comments$"),
+    ("PATCH", "/issues/comments/\\d+$"),
+    ("POST", "/issues/\\d+/labels$"),
+    ("DELETE", "/issues/\\d+/labels/"),
+    ("POST", "/pulls$"),
+    ("PUT", "/pulls/\\d+/merge$"),
+    ("PATCH", "/issues/\\d+$"),
+];
+
+/// Everything that people see on the forge, without times and ids that differ from run to run.
+fn seen(github: &GitHub, issue: u64) -> Value {
+    let strip = |body: &str| {
+        let lines = body.lines().filter(|line| !line.contains("<!-- miyabi:") && !line.contains("| `"));
+        lines.filter(|line| !line.starts_with("| total time")).map(plain).collect::<Vec<_>>()
+    };
+    let comments: Vec<_> =
+        github.comments(issue).into_iter().map(|(author, body)| json!([author, strip(&body)])).collect();
+    let changes = github.of_repo(ALICE, "GET", "/pulls?state=all", None);
+    let changes: Vec<_> = changes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|change| {
+            json!([
+                change["number"],
+                change["title"],
+                change["merged_at"].is_null(),
+                strip(change["body"].as_str().unwrap())
+            ])
+        })
+        .collect();
+    let mut labels = github.labels(issue);
+    labels.sort();
+    let issue = github.of_repo(ALICE, "GET", &format!("/issues/{issue}"), None);
+    json!({ "comments": comments, "changes": changes, "labels": labels, "state": issue["state"], "branches": github.branches() })
+}
+
+/// The line without what differs between two runs: addresses, ids, commits.
+fn plain(line: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_id = bare.len() >= 32 && bare.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        if is_id || word.contains("127.0.0.1") { "…".to_owned() } else { word.to_owned() }
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Carries one issue to its end while each of these writes is disturbed once; what is there afterwards.
+fn disturbed(kind: Option<&str>, as_app: bool) -> Value {
+    let github = GitHub::start(PROGRAM, "", SETTINGS);
+    let github = if as_app { github.with_app() } else { github.with_token() };
+    let issue = github.file(ALICE, "Write the right note", "- [ ] Write the right note\n");
+    let faults: Vec<_> = kind
+        .into_iter()
+        .flat_map(|kind| {
+            DISTURBED.map(|(method, path)| json!({ "method": method, "path": path, "kind": kind }))
+        })
+        .collect();
+    github.ask(ALICE, "POST", "/_faults", Some(&json!(faults)));
+    let agent = playbook(&github, PLAYBOOK);
+    github.env.miyabi(["run", "issue", &issue.to_string(), "--agent", &agent]).expect(0);
+    let (_, left) = github.ask(ALICE, "GET", "/_requests", None);
+    assert_eq!(left["faults"], json!([]), "every write was disturbed");
+    seen(&github, issue)
+}
+
+/// The final state equals that of a run which nothing disturbed.
+fn changes_nothing(kind: &str, as_app: bool) {
+    if is_here_or_say() {
+        let undisturbed = disturbed(None, as_app);
+        assert_eq!(undisturbed["comments"].as_array().map(Vec::len), Some(5));
+        assert_eq!(disturbed(Some(kind), as_app), undisturbed);
+    }
+}
+
+#[test]
+fn answers_lost_after_the_effect_change_nothing() {
+    changes_nothing("lost", false);
+}
+
+#[test]
+fn server_errors_change_nothing() {
+    changes_nothing("500", false);
+}
+
+#[test]
+fn gateway_errors_change_nothing() {
+    changes_nothing("502", false);
+}
+
+#[test]
+fn connections_that_are_reset_change_nothing() {
+    changes_nothing("reset", false);
+}
+
+#[test]
+fn a_secondary_rate_limit_changes_nothing() {
+    changes_nothing("secondary", false);
+}
+
+#[test]
+fn answers_that_take_their_time_change_nothing() {
+    changes_nothing("slow", false);
+}
+
+#[test]
+fn a_token_of_an_app_that_ends_before_its_time_changes_nothing() {
+    changes_nothing("401", true);
+}
+
+#[test]
+fn credentials_that_are_refused_are_told_and_nothing_is_begun() {
+    if !is_here_or_say() {
+        return;
+    }
+    let mut github = GitHub::start(PROGRAM, "", SETTINGS);
+    github.env.set("MIYABI_GITHUB_TOKEN", "tok_of_nobody");
+    // The stand-in lets anybody in; GitHub does not.
+    let refused = json!({ "method": "GET", "path": "^/user$", "kind": "401" });
+    github.ask(ALICE, "POST", "/_faults", Some(&json!([refused, refused])));
+    let issue = github.file(ALICE, "Write the right note", "");
+    let ran = github.env.miyabi(["run", "issue", &issue.to_string(), "--agent", "command:true"]).expect(1);
+    assert!(
+        ran.stderr.contains("MIYABI_GITHUB_TOKEN") && !ran.stderr.contains("tok_of_nobody"),
+        "{}",
+        ran.stderr
+    );
+    let ran = github.env.miyabi(["issue", "new", "--title", "x"]).expect(1);
+    assert!(ran.stderr.contains("live on GitHub"), "{}", ran.stderr);
+}
+
+#[test]
+fn labels_are_made_once_and_brought_up_to_date() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = GitHub::start(PROGRAM, "", SETTINGS).with_token();
+    github.of_repo(ALICE, "POST", "/labels", Some(&json!({ "name": "Miyabi", "color": "000000" })));
+    github.of_repo(ALICE, "POST", "/labels", Some(&json!({ "name": "ours", "color": "000000" })));
+    let first = github.env.miyabi(["labels", "sync", "--json"]).expect(0).json();
+    assert_eq!(first["updated"], json!(["miyabi"]));
+    let wanted =
+        github.env.miyabi(["labels", "list", "--json"]).expect(0).json().as_array().map_or(0, Vec::len);
+    let created = first["created"].as_array().map_or(0, Vec::len);
+    assert_eq!(created + 1 + first["unchanged"].as_u64().unwrap() as usize, wanted);
+    let again = github.env.miyabi(["labels", "sync", "--json"]).expect(0).json();
+    assert_eq!(again, json!({ "created": [], "updated": [], "unchanged": wanted }));
+    let names = github.of_repo(ALICE, "GET", "/labels?per_page=100", None);
+    assert!(names.as_array().unwrap().iter().any(|label| label["name"] == "ours"));
 }

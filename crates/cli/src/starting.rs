@@ -37,7 +37,9 @@ pub struct Start {
 /// the main checkout.
 pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Result<Start, CliError> {
     let mut state = home.worktrees.inspect().await?;
-    if home.github.is_some() {
+    if let Some(github) = &home.github {
+        // What is public can be read with a token that is no good: better refused now than at the first write.
+        github.login().await?;
         // The base comes from the remote, and the main checkout is never touched.
         let base = home.worktrees.base(&state.branch).await?;
         state.head = base.ok_or_else(|| {

@@ -89,6 +89,11 @@ impl Failure {
         self
     }
 
+    /// When the other side wants to be asked again, where it said so: a limit of requests is a wait, not a failure.
+    pub fn retry_at(&self) -> Option<jiff::Timestamp> {
+        serde_json::from_value(self.evidence.get("retry_at")?.clone()).ok()
+    }
+
     /// The same with evidence.
     #[must_use]
     pub fn evidence(mut self, evidence: serde_json::Value) -> Self {

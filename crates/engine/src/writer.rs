@@ -25,6 +25,10 @@ pub(crate) fn spawn(
         let mut failures = 0;
         let result = loop {
             match forge.perform(&intent.id, &intent.write, clock.now()).await {
+                Err(failure) if let Some(at) = failure.retry_at() => {
+                    warn!(intent = %intent.id, until = %at, "a write waits for a limit: {failure}");
+                    clock.sleep_until(at).await;
+                }
                 Err(failure) if failure.class == FailureClass::Transient && failures < retries => {
                     failures += 1;
                     warn!(intent = %intent.id, failures, "a write failed and is tried again: {failure}");

@@ -64,6 +64,11 @@ fn judge_failure(
         None => {}
     }
     match failure.class {
+        FailureClass::Transient if let Some(at) = failure.retry_at() => {
+            // It counts against nothing: the other side said when it will answer.
+            let rule = "a limit of requests ends then";
+            gate(events, &state.step.id, Gate::Retry { at: at.max(now) }, rule, &[]);
+        }
         FailureClass::Transient if of_class <= policy.transient_retries => {
             let at = backoff(&run.id, &step.id, of_class, now);
             let numbers =
