@@ -8,7 +8,11 @@
 // `{ method, path, kind }` disturbs the first request that each of them fits (`path` is a pattern), `GET /_requests` tells
 // all writes that reached the API.
 //
-// Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "webhook": <url or empty>, "secret": <text>}'
+// With `"checked": true` every request passes through Prism, which holds it against GitHub's own description of its
+// API; `GET /_requests` tells the violations.
+//
+// Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "webhook": <url or empty>, "secret": <text>,
+//     "checked": <bool>}'
 // Prints one line of JSON when it is ready and ends when its standard input ends.
 
 import { execFile, spawn } from "node:child_process";
@@ -69,6 +73,27 @@ const emulator = await createEmulator({
   },
 });
 const api = `http://127.0.0.1:${inner}`;
+
+/** Prism in front of the API; gives its port. It notes violations in a header and hands every request on. */
+async function prism() {
+  const port = await freePort();
+  const description = `${config.tools}/@octokit/openapi/generated/api.github.com.json`;
+  const program = `${config.tools}/@stoplight/prism-cli/dist/index.js`;
+  const child = spawn(process.execPath, [program, "proxy", "-p", String(port), description, api]);
+  process.on("exit", () => child.kill("SIGKILL"));
+  let said = "";
+  await new Promise((done, failed) => {
+    child.on("exit", () => failed(new Error(`prism ended: ${said}`)));
+    child.stderr.on("data", (part) => (said += part));
+    child.stdout.on("data", (part) => {
+      said += part;
+      if (said.includes("Prism is listening")) done();
+    });
+  });
+  child.stdout.removeAllListeners("data").resume();
+  return port;
+}
+const front = config.checked ? await prism() : inner;
 
 async function ask(method, path, body, token = "tok_alice") {
   const answer = await fetch(`${api}${path}`, {
@@ -211,6 +236,14 @@ async function mayEnter(header) {
 
 let faults = [];
 const requests = [];
+const violations = [];
+
+/** What Prism found wrong with a request. What it says of answers is about the stand-in. */
+function note(request, header) {
+  for (const found of header ? JSON.parse(header) : []) {
+    if (found.location[0] !== "response") violations.push({ request: `${request.method} ${request.url}`, ...found });
+  }
+}
 
 /** Hands a request on to the API; what came back, or nothing where a fault says so. */
 async function disturbed(request, response, body) {
@@ -235,13 +268,14 @@ async function disturbed(request, response, body) {
   if (request.method !== "GET") requests.push(`${request.method} ${request.url}`);
   const { host, connection, ...headers } = request.headers;
   const answer = await new Promise((done, failed) => {
-    const options = { host: "127.0.0.1", port: inner, method: request.method, path: request.url, headers };
+    const options = { host: "127.0.0.1", port: front, method: request.method, path: request.url, headers, maxHeaderSize: 1 << 20 };
     const asked = http.request(options, done);
     asked.on("error", failed);
     asked.end(body);
   });
   const parts = [];
   for await (const part of answer) parts.push(part);
+  note(request, answer.headers["sl-violations"]);
   // The effect is there, and nobody hears of it.
   if (fault?.kind === "lost") return request.socket.destroy();
   response.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(parts));
@@ -296,7 +330,7 @@ const server = http.createServer(async (request, response) => {
       faults = JSON.parse(body.toString());
       response.end("{}");
     } else if (url.pathname === "/_requests") {
-      response.end(JSON.stringify({ requests, faults }));
+      response.end(JSON.stringify({ requests, faults, violations }));
     } else if (url.pathname.startsWith(`/${OWNER}/${REPO}.git/`)) {
       await serveGit(request, response, url, body);
     } else {
@@ -311,8 +345,8 @@ server.listen(port, "127.0.0.1", async () => {
   await git(["config", "http.receivepack", "true"]);
   await inTurn(up);
   const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
-  const front = `http://127.0.0.1:${port}`;
-  console.log(JSON.stringify({ api: front, git: `${front}/${OWNER}/${REPO}.git`, key }));
+  const address = `http://127.0.0.1:${port}`;
+  console.log(JSON.stringify({ api: address, git: `${address}/${OWNER}/${REPO}.git`, key }));
 });
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));

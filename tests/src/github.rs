@@ -51,6 +51,15 @@ pub struct GitHub {
 impl GitHub {
     /// The stand-in with a small crate in `alice/shop`; deliveries go to `webhook` if it is not empty.
     pub fn start(program: &str, webhook: &str, settings: &str) -> Self {
+        Self::launch(program, webhook, settings, false)
+    }
+
+    /// The same, with every request held against GitHub's own description of its API: see [`Self::violations`].
+    pub fn checked(program: &str, settings: &str) -> Self {
+        Self::launch(program, "", settings, true)
+    }
+
+    fn launch(program: &str, webhook: &str, settings: &str, checked: bool) -> Self {
         let env = TestEnv::bare(program);
         let bare = env.root().join("origin.git");
         let work = env.root().join("work");
@@ -72,6 +81,7 @@ impl GitHub {
 
         let config = json!({
             "tools": stand_ins().join("node_modules"), "bare": bare, "webhook": webhook, "secret": SECRET,
+            "checked": checked,
         });
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("github/stand-in.mjs");
         let mut child = Command::new("node")
@@ -136,6 +146,13 @@ impl GitHub {
         let (status, answer) = self.ask(who, method, &format!("/repos/alice/shop{rest}"), body);
         assert!((200..300).contains(&status), "{method} {rest}: {status} {answer}");
         answer
+    }
+
+    /// What was wrong with requests, and how many writes there were.
+    pub fn violations(&self) -> (Vec<Value>, usize) {
+        let (_, told) = self.ask(ALICE, "GET", "/_requests", None);
+        let list = |key: &str| told[key].as_array().cloned().unwrap_or_default();
+        (list("violations"), list("requests").len())
     }
 
     /// Files an issue as somebody and gives its number.

@@ -77,6 +77,22 @@ fn an_issue_becomes_a_merged_change_as_an_app() {
     }
 }
 
+#[test]
+fn every_request_is_as_github_describes_it() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = GitHub::checked(PROGRAM, SETTINGS).with_token();
+    github.env.miyabi(["labels", "sync"]).expect(0);
+    whole_flow(&github, "miyabi-bot");
+    let (found, writes) = github.violations();
+    assert_eq!(found, [] as [Value; 0]);
+    assert!(writes > 20, "{writes}");
+    // The check can fail.
+    github.ask(ALICE, "POST", "/repos/alice/shop/issues/1/labels", Some(&json!({ "labels": 7 })));
+    assert_ne!(github.violations().0, [] as [Value; 0]);
+}
+
 /// Writes of a whole run, each of a kind of its own.
 const DISTURBED: [(&str, &str); 7] = [
     ("POST", "/issues/\\d+/comments$"),
