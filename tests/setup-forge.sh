@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs what stands in for GitHub in the tests, at the versions that they were written for: a stateful stand-in of
-# its API, its own examples of webhooks and their signer, its own description of its API with a checker.
+# its API, its own examples of webhooks and their signer, its own description of its API with a checker. With it comes a
+# mail server for what people are told.
 #
 # They go to target/forge/ (or to $MIYABI_FORGE_DIR) and nowhere else; nothing is installed for the user.
 # Running it again does nothing when the right versions are there. Needs npm; about 150 MB of disk.
 set -eu
 
-wanted="emulate@0.11.2 @octokit/webhooks-examples@7.6.1 @octokit/webhooks-methods@6.0.0 @stoplight/prism-cli@5.16.0 @octokit/openapi@23.0.2"
+wanted="emulate@0.11.2 @octokit/webhooks-examples@7.6.1 @octokit/webhooks-methods@6.0.0 @stoplight/prism-cli@5.16.0 @octokit/openapi@23.0.2 smtp-server@3.21.6 postal-mime@4.0.0"
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 forge=${MIYABI_FORGE_DIR:-$root/target/forge}

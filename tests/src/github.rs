@@ -130,14 +130,7 @@ impl GitHub {
 
     /// Asks the API as somebody; gives status and body.
     pub fn ask(&self, who: &str, method: &str, route: &str, body: Option<&Value>) -> (u16, Value) {
-        let url = format!("{}{route}", self.api);
-        let mut command = Command::new("node");
-        command.arg("-e").arg(ASK).args([method, &url, who, &body.map(Value::to_string).unwrap_or_default()]);
-        let ran = run(&mut command);
-        assert_eq!(ran.code, Some(0), "{method} {route}: {}", ran.stderr);
-        let answer: Value = serde_json::from_str(&ran.stdout).expect("the script prints JSON");
-        let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-        (status.expect("a status is a small number"), answer["body"].clone())
+        request(method, &format!("{}{route}", self.api), who, body)
     }
 
     /// The same below the repository, which must succeed.
@@ -233,6 +226,17 @@ let parsed = text;
 try { parsed = text ? JSON.parse(text) : null; } catch {}
 console.log(JSON.stringify({ status: answer.status, body: parsed }));
 "#;
+
+/// Sends a request with that token; gives status and body.
+pub(crate) fn request(method: &str, url: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+    let mut command = Command::new("node");
+    command.arg("-e").arg(ASK).args([method, url, token, &body.map(Value::to_string).unwrap_or_default()]);
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(0), "{method} {url}: {}", ran.stderr);
+    let answer: Value = serde_json::from_str(&ran.stdout).expect("the script prints JSON");
+    let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    (status.expect("a status is a small number"), answer["body"].clone())
+}
 
 /// `miyabi serve` in the clone, and the webhook that leads to it.
 pub struct Served {

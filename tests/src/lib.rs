@@ -5,4 +5,5 @@ pub mod env;
 pub mod git_http;
 pub mod github;
 pub mod model_endpoint;
+pub mod people;
 pub mod published;

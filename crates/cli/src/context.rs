@@ -53,8 +53,8 @@ impl Context {
 
     /// Takes out every value of the environment whose name says that it is secret.
     pub fn redactor(&self) -> Redactor {
-        let is_secret =
-            |name: &str| ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.ends_with(word));
+        let words = ["TOKEN", "SECRET", "PASSWORD", "KEY", "SMTP_URL", "WEBHOOK_URL"];
+        let is_secret = |name: &str| words.iter().any(|word| name.ends_with(word));
         let secrets = self.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone());
         Redactor::new(secrets)
     }

@@ -12,6 +12,7 @@ pub mod hosting;
 pub mod interrupt;
 pub mod lock;
 pub mod logging;
+pub mod messengers;
 pub mod output;
 pub mod programs;
 pub mod serving;

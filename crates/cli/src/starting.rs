@@ -125,7 +125,7 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> R
         trigger: asked.trigger.clone(),
         hosted: home.github.is_some(),
         suspicions,
-        notifies: false,
+        channels: home.channels.clone(),
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
     Ok(match created {

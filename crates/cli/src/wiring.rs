@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::failure::Failure;
-use miyabi_core::ports::{Agents, Checks, Clock, Deliveries, Forge, LocalRecords, Store, Worktrees};
+use miyabi_core::intent::Channel;
+use miyabi_core::ports::{Agents, Checks, Clock, Deliveries, Forge, LocalRecords, Notify, Store, Worktrees};
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{BuiltIn, Engine, Observer, World};
 use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
@@ -19,9 +20,9 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::hosting;
 use crate::settings::Settings;
 use crate::surroundings::{FileJournal, SystemClock, Uuids};
+use crate::{hosting, messengers};
 
 /// What a command will do to the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,10 @@ pub struct Home {
     pub agents: Arc<dyn Agents>,
     /// Tools that measure.
     pub checks: Arc<dyn Checks>,
+    /// Mail and chat.
+    notify: Arc<dyn Notify>,
+    /// The ways by which people are told of new runs.
+    pub channels: Vec<Channel>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Names.
@@ -103,7 +108,10 @@ impl Home {
                 (format!("local/{name}"), Arc::clone(&local) as _)
             }
         };
+        let messengers = messengers::of(context, &settings)?;
         Ok(Self {
+            channels: messengers.channels(),
+            notify: Arc::new(messengers),
             repo,
             forge,
             local,
@@ -145,6 +153,7 @@ impl Home {
             worktrees: Arc::clone(&self.worktrees),
             agents: Arc::clone(&self.agents),
             checks: Arc::clone(&self.checks),
+            notify: Arc::clone(&self.notify),
             journal: Arc::new(FileJournal::new(self.root.join(".ai").join("logs"))),
             clock: Arc::clone(&self.clock),
             ids: Arc::new(self.ids),

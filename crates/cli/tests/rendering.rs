@@ -78,7 +78,7 @@ fn events() -> Vec<Event> {
 
         hosted: false,
         suspicions: Vec::new(),
-        notifies: false,
+        channels: Vec::new(),
     };
     let extension = Extension {
         steps: vec![task(1, "Add the | model", &["analyse"]), task(2, "Hash `x`", &["task-500-1"])],

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::ids::{Attempt, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
-use crate::intent::{Intent, Receipt};
+use crate::intent::{Channel, Intent, Receipt};
 use crate::issue::Issue;
 use crate::plan::{Extension, Plan};
 use crate::policy::Policy;
@@ -181,9 +181,9 @@ pub struct RunStarted {
     /// What in the issue seems to be meant for agents rather than for people; a person looks at it first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspicions: Vec<String>,
-    /// Whether people are told by mail or chat.
+    /// How people are told of questions and of the end, beside the forge.
     #[serde(default)]
-    pub notifies: bool,
+    pub channels: Vec<Channel>,
 }
 
 /// An agent program that was started.

@@ -73,6 +73,8 @@ pub enum Write {
     },
     /// Tells the people who want to be told, by mail or chat.
     Notify {
+        /// Which way.
+        channel: Channel,
         /// One line.
         subject: String,
         /// Plain text.
@@ -85,6 +87,26 @@ pub enum Write {
         /// Which.
         issue: IssueNumber,
     },
+}
+
+/// A way to tell people something, beside the forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Electronic mail.
+    Mail,
+    /// A channel of Slack.
+    Slack,
+}
+
+impl Channel {
+    /// Its name as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Slack => "slack",
+        }
+    }
 }
 
 /// What the forge answered to a write.

@@ -12,7 +12,7 @@ pub mod intent;
 pub mod issue;
 pub mod labels;
 pub mod naming;
-mod plain;
+pub mod plain;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -12,7 +12,7 @@ const BREAK: char = '\u{200B}';
 
 /// The text on one line: control and direction characters go, white space becomes single spaces, and what is longer
 /// than `limit` characters ends with `…`.
-pub(crate) fn one_line(text: &str, limit: usize) -> String {
+pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     let mut gap = false;
@@ -50,7 +50,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// The text with mentions, closing keywords and hidden comments taken apart; what is seen stays the same.
-pub(crate) fn quiet(text: &str) -> String {
+pub fn quiet(text: &str) -> String {
     static LOUD: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             r"(?ix)
@@ -86,7 +86,7 @@ pub(crate) fn quiet(text: &str) -> String {
 }
 
 /// One line that Markdown shows as it is, also inside a table cell: no markup, image, link, mention or HTML.
-pub(crate) fn literal(text: &str, limit: usize) -> String {
+pub fn literal(text: &str, limit: usize) -> String {
     let line = one_line(text, limit);
     let mut escaped = String::with_capacity(line.len() + 8);
     for character in quiet(&line).chars() {
@@ -109,7 +109,7 @@ pub(crate) fn literal(text: &str, limit: usize) -> String {
 }
 
 /// One line as inline code.
-pub(crate) fn code(text: &str, limit: usize) -> String {
+pub fn code(text: &str, limit: usize) -> String {
     let line = one_line(text, limit).replace("<!--", "<\u{200B}!--");
     if line.is_empty() {
         return String::new();
@@ -125,21 +125,21 @@ pub(crate) fn code(text: &str, limit: usize) -> String {
 }
 
 /// A code block that its content cannot end.
-pub(crate) fn fenced(text: &str, language: &str) -> String {
+pub fn fenced(text: &str, language: &str) -> String {
     let fence = "`".repeat(longest_run(text, '`').max(2) + 1);
     let text = text.replace("<!--", "<\u{200B}!--");
     format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
 }
 
 /// A link where the address is one, inline code where it is a command line.
-pub(crate) fn place(url: &str) -> String {
+pub fn place(url: &str) -> String {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'*+,;=%".contains(c);
     if web && url.chars().all(harmless) { format!("<{url}>") } else { code(url, 500) }
 }
 
 /// At most `limit` characters of the text, whole lines kept as they are.
-pub(crate) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+pub fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     match text.char_indices().nth(limit) {
         None => Cow::Borrowed(text),
         Some((end, _)) => {

@@ -75,7 +75,7 @@ fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         trigger: "cli".to_owned(),
         hosted: false,
         suspicions: Vec::new(),
-        notifies: false,
+        channels: Vec::new(),
     }
 }
 

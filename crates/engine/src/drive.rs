@@ -8,7 +8,7 @@ use miyabi_core::decide::decide;
 use miyabi_core::event::{Event, EventBody, SessionEnded};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{Attempt, StepId};
-use miyabi_core::intent::Intent;
+use miyabi_core::intent::{Intent, Write};
 use miyabi_core::plan::{Uses, Work};
 use miyabi_core::ports::{Clock, StoreError};
 use miyabi_core::run::{Run, fold};
@@ -19,7 +19,8 @@ use tracing::{debug, info, warn};
 use crate::executor::{Engine, Rest};
 use crate::message::{Message, Written};
 use crate::steps::{Job, Outcome, Progress};
-use crate::{EngineError, capture, writer};
+use crate::writer::Writer;
+use crate::{EngineError, capture};
 
 /// A fact, and who waits until it is durable.
 pub(crate) type Fact = (EventBody, Option<tokio::sync::oneshot::Sender<()>>);
@@ -210,11 +211,14 @@ impl<'a> Drive<'a> {
         if self.writing {
             return;
         }
-        if let Some(intent) = self.writes.pop_front() {
+        // A mail server that takes its time holds up nothing else.
+        let first = self.writes.iter().position(|intent| !matches!(intent.write, Write::Notify { .. }));
+        if let Some(intent) = self.writes.remove(first.unwrap_or(0)) {
             self.writing = true;
             let retries = self.run.policy().transient_retries;
-            let (forge, clock) = (Arc::clone(&self.engine.forge), Arc::clone(&self.engine.clock));
-            writer::spawn(forge, clock, self.run.id.clone(), intent, retries, self.sender.clone());
+            let (forge, notify) = (Arc::clone(&self.engine.forge), Arc::clone(&self.engine.notify));
+            let writer = Writer { forge, notify, clock: Arc::clone(&self.engine.clock), retries };
+            writer.spawn(self.run.id.clone(), intent, self.sender.clone());
         }
     }
 

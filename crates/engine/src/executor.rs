@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::event::EventBody;
 use miyabi_core::ids::{EscalationId, RunId};
-use miyabi_core::ports::{Agents, Clock, Forge, Stop, Store, StoreError};
+use miyabi_core::ports::{Agents, Clock, Forge, Notify, Stop, Store, StoreError};
 use miyabi_core::redact::Redactor;
 use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::drive::{Drive, next_event};
 use crate::steps::StepRunner;
-use crate::{EngineError, Observer};
+use crate::{EngineError, Observer, writer};
 
 /// Facts that arrive together are appended together, up to this many.
 const BATCH: usize = 512;
@@ -37,6 +37,7 @@ pub enum Rest {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) forge: Arc<dyn Forge>,
+    pub(crate) notify: Arc<dyn Notify>,
     pub(crate) agents: Arc<dyn Agents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runner: Arc<dyn StepRunner>,
@@ -49,10 +50,10 @@ impl Engine {
     pub fn new(store: Arc<dyn Store>, world: &crate::World, runner: Arc<dyn StepRunner>) -> Self {
         let (forge, agents, clock) =
             (Arc::clone(&world.forge), Arc::clone(&world.agents), Arc::clone(&world.clock));
-        Self::over(store, forge, agents, clock, runner)
+        Self { notify: Arc::clone(&world.notify), ..Self::over(store, forge, agents, clock, runner) }
     }
 
-    /// An engine over the ports that it uses itself.
+    /// An engine over the ports that it uses itself; it tells nobody anything beside the forge.
     pub fn over(
         store: Arc<dyn Store>,
         forge: Arc<dyn Forge>,
@@ -61,7 +62,8 @@ impl Engine {
         runner: Arc<dyn StepRunner>,
     ) -> Self {
         let redactor = Arc::new(Redactor::new([]));
-        Self { store, forge, agents, clock, runner, observers: Vec::new(), redactor }
+        let notify = Arc::new(writer::Silent);
+        Self { store, forge, notify, agents, clock, runner, observers: Vec::new(), redactor }
     }
 
     /// Takes these secrets out of whatever becomes an event, besides those that are known by their shape.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use miyabi_core::event::Event;
 use miyabi_core::ids::StepId;
-use miyabi_core::ports::{Agents, Checks, Clock, Forge, Ids, Journal, StoreError, Worktrees};
+use miyabi_core::ports::{Agents, Checks, Clock, Forge, Ids, Journal, Notify, StoreError, Worktrees};
 use miyabi_core::run::{Illegal, Run};
 use miyabi_core::session::AgentEvent;
 use miyabi_core::status::Status;
@@ -31,6 +31,8 @@ pub struct World {
     pub agents: Arc<dyn Agents>,
     /// Tools that measure.
     pub checks: Arc<dyn Checks>,
+    /// Mail and chat.
+    pub notify: Arc<dyn Notify>,
     /// The daily log.
     pub journal: Arc<dyn Journal>,
     /// Time.

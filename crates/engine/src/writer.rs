@@ -2,41 +2,72 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use miyabi_core::decide::backoff;
-use miyabi_core::failure::FailureClass;
-use miyabi_core::ids::RunId;
-use miyabi_core::intent::Intent;
-use miyabi_core::ports::{Clock, Forge};
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::{IntentId, RunId};
+use miyabi_core::intent::{Channel, Intent, Receipt, Write};
+use miyabi_core::ports::{Clock, Forge, Note, Notify};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::message::{Message, Written};
 
-/// Performs one intent and sends what came of it.
-pub(crate) fn spawn(
-    forge: Arc<dyn Forge>,
-    clock: Arc<dyn Clock>,
-    run: RunId,
-    intent: Intent,
-    retries: u32,
-    sender: mpsc::Sender<Message>,
-) {
-    tokio::spawn(async move {
+/// Whoever does the writes of a run.
+pub(crate) struct Writer {
+    pub(crate) forge: Arc<dyn Forge>,
+    pub(crate) notify: Arc<dyn Notify>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// How often a write is tried again after a failure that may pass.
+    pub(crate) retries: u32,
+}
+
+impl Writer {
+    /// Performs one intent and sends what came of it.
+    pub(crate) fn spawn(self, run: RunId, intent: Intent, sender: mpsc::Sender<Message>) {
+        tokio::spawn(async move {
+            let result = self.persist(&run, &intent).await;
+            let _ = sender.send(Message::Written(Written { intent, result })).await;
+        });
+    }
+
+    async fn persist(&self, run: &RunId, intent: &Intent) -> Result<Receipt, Failure> {
         let mut failures = 0;
-        let result = loop {
-            match forge.perform(&intent.id, &intent.write, clock.now()).await {
+        loop {
+            match self.perform(intent).await {
                 Err(failure) if let Some(at) = failure.retry_at() => {
                     warn!(intent = %intent.id, until = %at, "a write waits for a limit: {failure}");
-                    clock.sleep_until(at).await;
+                    self.clock.sleep_until(at).await;
                 }
-                Err(failure) if failure.class == FailureClass::Transient && failures < retries => {
+                Err(failure) if failure.class == FailureClass::Transient && failures < self.retries => {
                     failures += 1;
                     warn!(intent = %intent.id, failures, "a write failed and is tried again: {failure}");
-                    clock.sleep_until(backoff(&run, &intent.step, failures, clock.now())).await;
+                    let at = backoff(run, &intent.step, failures, self.clock.now());
+                    self.clock.sleep_until(at).await;
                 }
-                result => break result,
+                result => return result,
             }
-        };
-        let _ = sender.send(Message::Written(Written { intent, result })).await;
-    });
+        }
+    }
+
+    async fn perform(&self, intent: &Intent) -> Result<Receipt, Failure> {
+        match &intent.write {
+            Write::Notify { channel, subject, body, url } => {
+                self.notify.tell(*channel, &intent.id, Note { subject, body, url }).await?;
+                Ok(Receipt::default())
+            }
+            write => self.forge.perform(&intent.id, write, self.clock.now()).await,
+        }
+    }
+}
+
+/// Where no mail and no chat is configured.
+pub(crate) struct Silent;
+
+#[async_trait]
+impl Notify for Silent {
+    async fn tell(&self, channel: Channel, _: &IntentId, _: Note<'_>) -> Result<(), Failure> {
+        let message = format!("nobody can be told by {} here", channel.as_str());
+        Err(Failure::new(FailureClass::Unavailable, message))
+    }
 }

@@ -131,7 +131,7 @@ pub fn run_started(plan: Plan) -> RunStarted {
         trigger: "cli".to_owned(),
         hosted: false,
         suspicions: Vec::new(),
-        notifies: false,
+        channels: Vec::new(),
     }
 }
 

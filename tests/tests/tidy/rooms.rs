@@ -7,12 +7,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use super::{host, none, packages, read, root};
 
 /// What each room may use of ours. `*`: all but what is never shipped.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("miyabi-core", &[]),
     ("miyabi-store", &["miyabi-core"]),
     ("miyabi-git", &["miyabi-core"]),
     ("miyabi-agent", &["miyabi-core"]),
     ("miyabi-forge", &["miyabi-core"]),
+    ("miyabi-notify", &["miyabi-core"]),
     ("miyabi-retrieval", &["miyabi-core"]),
     ("miyabi-quality", &["miyabi-core"]),
     ("miyabi-engine", &["miyabi-core"]),
@@ -27,7 +28,8 @@ const ROOMS: [(&str, &[&str]); 13] = [
 const UNSHIPPED: [&str; 2] = ["miyabi-testkit", "miyabi-tests"];
 
 /// Libraries that speak to one outside thing, and the rooms that know it.
-const FENCED: [(&str, &[&str]); 8] = [
+const FENCED: [(&str, &[&str]); 9] = [
+    ("lettre", &["miyabi-notify"]),
     ("rusqlite", &["miyabi-store"]),
     ("rusqlite_migration", &["miyabi-store"]),
     ("octocrab", &["miyabi-forge"]),

@@ -187,6 +187,8 @@ async fn repository(home: &Home, findings: &mut Vec<Finding>) {
         get: (!clean)
             .then(|| "commit or stash what is changed; a repository needs at least one commit".to_owned()),
     });
+    findings.extend(forge(home).await);
+    findings.push(channels(home));
     let agent = &home.settings.agent.default;
     let adapter = agent.parse::<Adapter>().map(|adapter| crate::starting::at(adapter, &home.root));
     let missing = match &adapter {
@@ -206,6 +208,43 @@ async fn repository(home: &Home, findings: &mut Vec<Finding>) {
         .to_owned(),
         get: missing.map(|failure| failure.hint.unwrap_or_else(|| "set `agent.default`".to_owned())),
     });
+}
+
+/// Whether GitHub lets us in, where issues and changes live there.
+async fn forge(home: &Home) -> Option<Finding> {
+    let github = home.github.as_ref()?;
+    let login = github.login().await;
+    let (found, detail, get) = match login {
+        Ok(login) => (true, format!("{} as {login}", github.repo()), None),
+        Err(failure) => (false, format!("{}: {}", github.repo(), failure.message), failure.hint),
+    };
+    Some(Finding {
+        what: "GitHub".to_owned(),
+        found,
+        required: false,
+        detail: short(&detail, 200),
+        means: if found { "issues and changes live there" } else { "nothing can be read or written there" }
+            .to_owned(),
+        get,
+    })
+}
+
+fn channels(home: &Home) -> Finding {
+    let names: Vec<_> = home.channels.iter().map(|channel| channel.as_str()).collect();
+    let found = !names.is_empty();
+    Finding {
+        what: "messages".to_owned(),
+        found,
+        required: false,
+        detail: names.join(", "),
+        means: if found {
+            "people are told when they are asked and when a run ends"
+        } else {
+            "nobody is told by mail or Slack"
+        }
+        .to_owned(),
+        get: (!found).then(|| "set MIYABI_SMTP_URL and `notify.to`, or MIYABI_SLACK_WEBHOOK_URL".to_owned()),
+    }
 }
 
 fn folder(path: &Path) -> String {

@@ -221,7 +221,9 @@ fn write(write: &Write) -> String {
             format!("merge change #{change} at {}", text::short_id(commit.as_str()))
         }
         Write::DeleteBranch { branch, .. } => format!("delete branch {}", clean_line(branch)),
-        Write::Notify { subject, .. } => format!("tell people: {}", clean_line(subject)),
+        Write::Notify { channel, subject, .. } => {
+            format!("tell people by {}: {}", channel.as_str(), clean_line(subject))
+        }
         Write::CloseIssue { issue } => format!("close issue #{issue}"),
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn of_question(
     of_status(run, state, &key, &format!("waits for an answer: {}", escalation.reason), events);
     let subject = format!("a question: {}", escalation.reason);
     let body = view::question_note(escalation);
-    notify(run, state, &format!("{key}-note"), &subject, body, events);
+    notify(run, state, &format!("{key}-note"), &subject, &body, events);
 }
 
 /// The answer, in the comment that asked.
@@ -47,22 +47,16 @@ pub(super) fn of_end(
     events: &mut Vec<EventBody>,
 ) {
     let subject = format!("run {} {status}", run.started.number);
-    notify(run, state, "end-note", &subject, view::end_note(run, status, reason), events);
+    notify(run, state, "end-note", &subject, &view::end_note(run, status, reason), events);
 }
 
-fn notify(
-    run: &Run,
-    state: &StepState,
-    what: &str,
-    subject: &str,
-    body: String,
-    events: &mut Vec<EventBody>,
-) {
-    if !run.started.notifies {
-        return;
-    }
+fn notify(run: &Run, state: &StepState, what: &str, subject: &str, body: &str, events: &mut Vec<EventBody>) {
     let subject = format!("[miyabi] {}#{} {subject}", run.started.repo, run.started.issue.number);
     let subject = crate::plain::one_line(&subject, 200);
     let url = run.started.issue.url.clone();
-    record(run, state, what, false, Write::Notify { subject, body, url }, events);
+    for &channel in &run.started.channels {
+        let what = format!("{what}-{}", channel.as_str());
+        let (subject, body, url) = (subject.clone(), body.to_owned(), url.clone());
+        record(run, state, &what, false, Write::Notify { channel, subject, body, url }, events);
+    }
 }

@@ -99,7 +99,7 @@ impl Play {
             trigger: "cli".to_owned(),
             hosted: false,
             suspicions: Vec::new(),
-            notifies: false,
+            channels: Vec::new(),
         };
         let body = EventBody::RunStarted(Box::new(started));
         let at = Timestamp::UNIX_EPOCH;
