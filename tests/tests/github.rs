@@ -1,6 +1,7 @@
 //! The issue flow on GitHub: a stand-in of its API that we did not write, with real git over real HTTP.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use miyabi_tests::env::run;
 use miyabi_tests::github::{ALICE, GitHub, is_here_or_say};
 use serde_json::{Value, json};
 
@@ -224,6 +225,39 @@ fn credentials_that_are_refused_are_told_and_nothing_is_begun() {
     );
     let ran = github.env.miyabi(["issue", "new", "--title", "x"]).expect(1);
     assert!(ran.stderr.contains("live on GitHub"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_issue_is_carried_out_without_a_checkout() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = GitHub::start(PROGRAM, "", SETTINGS).with_token();
+    let issue = github.file(ALICE, "Write the right note", "- [ ] Write the right note\n");
+    let agent = playbook(&github, PLAYBOOK);
+    let elsewhere = |arguments: &[&str]| {
+        let mut command = github.env.program(arguments);
+        run(command.current_dir(github.env.home()))
+    };
+    let nothing = elsewhere(&["status", "--repo", "alice/shop"]).expect(1);
+    assert!(nothing.stderr.contains("no clone of alice/shop is kept here"), "{}", nothing.stderr);
+    let nothing = elsewhere(&["run", "issue", "alice/none#1", "--agent", &agent]).expect(1);
+    assert!(nothing.stderr.contains("alice/none"), "{}", nothing.stderr);
+    let two = elsewhere(&["run", "issue", "alice/shop#1", "alice/none#1", "--agent", &agent]).expect(1);
+    assert!(two.stderr.contains("different repositories"), "{}", two.stderr);
+
+    let named = format!("alice/shop#{issue}");
+    elsewhere(&["run", "issue", &named, "--dry-run", "--agent", &agent]).expect(0);
+    assert_eq!(github.comments(issue), [], "a dry run writes nothing");
+    elsewhere(&["run", "issue", &named, "--agent", &agent]).expect(0);
+    assert_eq!(github.of_repo(ALICE, "GET", &format!("/issues/{issue}"), None)["state"], "closed");
+    assert_eq!(github.branches(), ["main"]);
+    let status = elsewhere(&["status", "--repo", "alice/shop", "--json"]).expect(0).json();
+    assert_eq!(status["recent"][0]["status"], "succeeded");
+    // Its own clone keeps no secret.
+    let clone = github.env.home().join(".local/share/miyabi/repos/127.0.0.1/alice/shop");
+    assert!(!std::fs::read_to_string(clone.join(".git/config")).unwrap().contains("tok_"));
+    assert!(!github.env.repo().join(".miyabi").exists(), "the checkout beside it is left alone");
 }
 
 #[test]

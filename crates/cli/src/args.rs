@@ -120,6 +120,7 @@ mod tests {
             &["miyabi", "run", "issue", "abc"],
             &["miyabi", "run", "issue", "0"],
             &["miyabi", "run", "issue", "-1"],
+            &["miyabi", "run", "issue", "shop#1"],
             &["miyabi", "run", "issue", "1", "--max-parallel", "0"],
             &["miyabi", "run", "issue", "1", "--file", "a.md"],
             &["miyabi", "run", "issue", "1", "--agent", "copilot"],

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use console::Term;
 use miyabi_core::redact::Redactor;
+use miyabi_forge::RepoName;
 use serde_json::Value;
 
+use crate::clones;
 use crate::error::CliError;
 use crate::global::{Global, LogLevel};
 use crate::output::{self, Output};
@@ -46,9 +48,44 @@ impl Context {
         Ok(context)
     }
 
-    /// The folder that the command speaks of.
-    pub fn place(&self) -> PathBuf {
-        self.global.repo.as_ref().map_or_else(|| self.cwd.clone(), |path| self.cwd.join(path))
+    /// The folder that the command speaks of. A name such as `acme/shop`, where no folder has it, is the clone of that
+    /// repository which miyabi keeps.
+    ///
+    /// Errors: there is no such clone.
+    pub fn place(&self) -> Result<PathBuf, CliError> {
+        let Some(typed) = &self.global.repo else { return Ok(self.cwd.clone()) };
+        let path = self.cwd.join(typed);
+        let Some(repo) = self.named() else { return Ok(path) };
+        let clone = clones::folder(self, &repo)?;
+        if clone.is_dir() {
+            return Ok(clone);
+        }
+        Err(CliError::input(format!("there is no folder `{repo}`, and no clone of {repo} is kept here"))
+            .hint(format!("`miyabi run issue {repo}#N` makes one")))
+    }
+
+    /// The repository on GitHub that `--repo` names, where it is no folder.
+    pub fn named(&self) -> Option<RepoName> {
+        let typed = self.global.repo.as_ref()?;
+        if self.cwd.join(typed).exists() {
+            return None;
+        }
+        typed.to_str()?.parse().ok()
+    }
+
+    /// The same for another folder.
+    #[must_use]
+    pub fn at(&self, folder: PathBuf) -> Self {
+        let mut context = self.clone();
+        context.global.repo = Some(folder);
+        context
+    }
+
+    /// Where miyabi keeps what belongs to no checkout.
+    pub fn data_folder(&self) -> Option<PathBuf> {
+        let data = self.var("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let data = data.or_else(|| Some(Path::new(self.var("HOME")?).join(".local/share")))?;
+        Some(data.join("miyabi"))
     }
 
     /// Takes out every value of the environment whose name says that it is secret.

@@ -22,7 +22,8 @@ pub struct Global {
     /// Read this settings file in place of the user's and the repository's
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Work on the repository that this folder belongs to [default: the current folder]
+    /// Work on the repository that this folder belongs to, or on miyabi's own clone of `owner/name` on GitHub [default:
+    /// the current folder]
     #[arg(long, global = true, value_name = "PATH")]
     pub repo: Option<PathBuf>,
     /// Show no progress and no notes

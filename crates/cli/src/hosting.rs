@@ -35,9 +35,9 @@ pub fn github(
     }
     let wanted = settings.forge.kind == ForgeKind::Github;
     let Some(auth) = auth(context)? else {
-        return if wanted { Err(no_credentials()) } else { Ok(None) };
+        return if wanted { Err(no_credentials("`forge.kind` is `github`")) } else { Ok(None) };
     };
-    let api = context.var(API_URL).unwrap_or("https://api.github.com");
+    let api = api(context);
     let named = if settings.forge.repo.is_empty() {
         let url = remote_url(root, &settings.forge.remote);
         url.as_deref().and_then(repo_of).filter(|(host, _)| wanted || serves(api, host)).map(|(_, repo)| repo)
@@ -48,8 +48,7 @@ pub fn github(
         return if wanted { Err(no_repo(&settings.forge.remote)) } else { Ok(None) };
     };
     let repo: RepoName = named.parse().map_err(Failure::from)?;
-    let mut options = GitHubOptions::new(repo, auth, Arc::new(SystemClock));
-    api.clone_into(&mut options.api_url);
+    let mut options = options(api, repo, auth);
     match settings.forge.merge_method {
         MergeMethod::Auto => {}
         MergeMethod::Merge => options.merge = vec![Method::Merge],
@@ -57,6 +56,30 @@ pub fn github(
         MergeMethod::Rebase => options.merge = vec![Method::Rebase],
     }
     Ok(Some(options))
+}
+
+/// What a forge on GitHub is made of for a repository that was named.
+///
+/// Errors: no credentials.
+pub fn named(context: &Context, repo: &RepoName) -> Result<GitHubOptions, CliError> {
+    let auth = auth(context)?.ok_or_else(|| no_credentials(&format!("{repo} is on GitHub")))?;
+    Ok(options(api(context), repo.clone(), auth))
+}
+
+/// The host of the forge, as a folder may be called.
+pub fn host(context: &Context) -> String {
+    let host = host_of(api(context));
+    host.strip_prefix("api.").unwrap_or(&host).to_owned()
+}
+
+fn api(context: &Context) -> &str {
+    context.var(API_URL).unwrap_or("https://api.github.com")
+}
+
+fn options(api: &str, repo: RepoName, auth: Auth) -> GitHubOptions {
+    let mut options = GitHubOptions::new(repo, auth, Arc::new(SystemClock));
+    api.clone_into(&mut options.api_url);
+    options
 }
 
 /// The git remote of a repository on GitHub: whoever speaks to the API logs in there, too.
@@ -99,8 +122,8 @@ fn auth(context: &Context) -> Result<Option<Auth>, CliError> {
     Ok(token.map(|token| Auth::Token(SecretString::from(token.to_owned()))))
 }
 
-fn no_credentials() -> CliError {
-    CliError::input("`forge.kind` is `github`, and no credentials are set")
+fn no_credentials(why: &str) -> CliError {
+    CliError::input(format!("{why}, and no credentials are set"))
         .hint(format!("set {} to a token, or {APP_ID} and {APP_KEY} to an App", TOKENS[0]))
 }
 
@@ -145,9 +168,14 @@ pub fn repo_of(url: &str) -> Option<(String, String)> {
 
 /// Whether the API at that address is the one of the forge on that host.
 fn serves(api: &str, host: &str) -> bool {
-    let of_api = api.split_once("://").map_or(api, |(_, rest)| rest);
-    let of_api = of_api.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
+    let of_api = host_of(api);
     of_api == host || of_api.strip_prefix("api.").is_some_and(|rest| rest == host)
+}
+
+/// The host in an address with a scheme.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]

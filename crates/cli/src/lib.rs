@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod clones;
 pub mod commands;
 pub mod context;
 pub mod driving;
@@ -10,6 +11,7 @@ pub mod flow;
 pub mod global;
 pub mod hosting;
 pub mod interrupt;
+pub mod issue_ref;
 pub mod lock;
 pub mod logging;
 pub mod messengers;

@@ -78,7 +78,7 @@ impl Home {
         access: Access,
         flags: Vec<(&'static str, Value, &'static str)>,
     ) -> Result<Self, CliError> {
-        let found = GitWorktrees::open(context.place(), GitOptions::default()).map_err(Failure::from)?;
+        let found = GitWorktrees::open(context.place()?, GitOptions::default()).map_err(Failure::from)?;
         let root = root_of(&found);
         let settings = context.settings(Some(&root), flags)?;
         let github = hosting::github(context, &settings, &root)?;
@@ -171,7 +171,7 @@ impl Home {
 
 /// The main checkout of the repository that the command speaks of, if there is one.
 pub fn find_root(context: &Context) -> Result<PathBuf, CliError> {
-    let found = GitWorktrees::open(context.place(), GitOptions::default()).map_err(Failure::from)?;
+    let found = GitWorktrees::open(context.place()?, GitOptions::default()).map_err(Failure::from)?;
     Ok(root_of(&found))
 }
 

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use miyabi_core::analysis::read_issue;
-use miyabi_core::ids::IssueNumber;
 use miyabi_core::issue::Issue;
 use miyabi_core::session::Adapter;
 use miyabi_core::task::{check_tasks, read_tasks};
+use miyabi_forge::RepoName;
 use serde_json::{Value, json};
 
 use super::issue::read_file;
+use crate::clones;
 use crate::context::Context;
 use crate::driving::{self, Entry};
 use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::interrupt::Interrupt;
+use crate::issue_ref::IssueRef;
 use crate::starting::{Asked, Start, actor, begin, live_run, look, open_issue};
 use crate::views::plan::{self, PlanView};
 use crate::wiring::{Access, Home};
@@ -42,10 +44,9 @@ pub enum What {
 /// Carry issues to merged changes
 #[derive(Debug, Args)]
 pub struct RunIssueArgs {
-    /// Numbers of issues
-    #[arg(value_name = "N", required_unless_present = "file", conflicts_with = "file",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub issues: Vec<IssueNumber>,
+    /// Numbers of issues; `owner/name#N` is one of a repository on GitHub that is not checked out here
+    #[arg(value_name = "N", required_unless_present = "file", conflicts_with = "file")]
+    pub issues: Vec<IssueRef>,
     /// File the issue in this Markdown file first, then run it: the first line is the title
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -67,6 +68,11 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
     if let Some(n) = args.max_parallel {
         flags.push(("run.max_parallel", json!(n.get()), "--max-parallel"));
     }
+    let elsewhere = repo_of(&args.issues)?.or_else(|| context.named());
+    let context = &match &elsewhere {
+        Some(repo) => context.at(clones::obtain(context, repo).await?),
+        None => context.clone(),
+    };
     if args.dry_run {
         return dry_run(&args, context, flags).await;
     }
@@ -76,7 +82,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, CliError> {
     let mut joined = Vec::new();
     let mut fresh = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
-    for number in args.issues.iter().copied().filter(|number| seen.insert(*number)) {
+    for number in args.issues.iter().map(|issue| issue.number).filter(|number| seen.insert(*number)) {
         match live_run(&home, number).await? {
             Some(run) => joined.push(Entry::from(&run)),
             None => {
@@ -128,6 +134,16 @@ pub async fn carry(
     driving::drive(context, home, &entries, interrupt).await
 }
 
+/// The repository that issues were typed with. Errors: there are several.
+fn repo_of(issues: &[IssueRef]) -> Result<Option<RepoName>, CliError> {
+    let Some(first) = issues.first() else { return Ok(None) };
+    match issues.iter().find(|issue| issue.repo != first.repo) {
+        None => Ok(first.repo.clone()),
+        Some(other) => Err(CliError::input(format!("{first} and {other} are of different repositories"))
+            .hint("give one command the issues of one repository")),
+    }
+}
+
 async fn dry_run(
     args: &RunIssueArgs,
     context: &Context,
@@ -148,8 +164,8 @@ async fn dry_run(
             created_at: miyabi_core::ports::Clock::now(&crate::surroundings::SystemClock),
         });
     }
-    for number in &args.issues {
-        issues.push(open_issue(&home, *number).await?);
+    for issue in &args.issues {
+        issues.push(open_issue(&home, issue.number).await?);
     }
     let start = look(context, &home, args.agent.as_ref()).await?;
     let mut exit = exit::DONE;

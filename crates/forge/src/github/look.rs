@@ -86,6 +86,17 @@ impl GitHubForge {
         Ok(events.into_iter().rev().find(put).and_then(|event| event.actor).map(|actor| actor.login))
     }
 
+    /// Where git clones the repository from, without credentials. Errors: there is no such repository.
+    pub async fn clone_url(&self) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Repository {
+            clone_url: String,
+        }
+        let found: Option<Repository> = self.client.find("").await?;
+        let found = found.ok_or_else(|| GitHubError::NoRepo(self.repo().to_string()))?;
+        Ok(found.clone_url)
+    }
+
     /// The name under which this forge writes, such as `octocat` or `miyabi[bot]`.
     pub async fn login(&self) -> Result<String, Failure> {
         Ok(self.client.login().await?.to_owned())
