@@ -18,7 +18,7 @@ use crate::session::{Adapter, ProcessMark, SessionEnd, Usage};
 use crate::status::Status;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// In which run.
     pub run: RunId,
@@ -31,7 +31,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventBody {
     /// The run began. Always the first event, and only the first.
@@ -148,7 +148,7 @@ pub enum EventBody {
 }
 
 /// The first event: everything that later decisions rest on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
     /// Its number in the repo.
     pub number: RunNumber,
@@ -187,7 +187,7 @@ pub struct RunStarted {
 }
 
 /// An agent program that was started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStarted {
     /// Its id.
     pub session: SessionId,
@@ -208,7 +208,7 @@ pub struct SessionStarted {
 }
 
 /// An agent program that ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionEnded {
     /// Its id.
     pub session: SessionId,
@@ -221,7 +221,7 @@ pub struct SessionEnded {
 }
 
 /// What follows from an ended attempt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "gate", rename_all = "snake_case")]
 pub enum Gate {
     /// The step counts as succeeded.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ChangeNumber, CommitId, IntentId, IssueNumber, StepId};
 
 /// One write to the outside world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intent {
     /// The same write always has the same id; the far end can be asked for it.
     pub id: IntentId,
@@ -19,7 +19,7 @@ pub struct Intent {
 }
 
 /// What can be written to a forge. Each is recognisable there, so that a lost answer never makes two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "write", rename_all = "snake_case")]
 pub enum Write {
     /// Creates the comment with this key, or replaces its text.

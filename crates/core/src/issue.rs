@@ -43,7 +43,7 @@ pub struct NewIssue {
 }
 
 /// A comment on an issue or change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Comment {
     /// The issue it stands on.
     pub issue: IssueNumber,
@@ -60,7 +60,7 @@ pub struct Comment {
 }
 
 /// How far a change has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeState {
     /// Waits to be merged.
@@ -72,7 +72,7 @@ pub enum ChangeState {
 }
 
 /// A pull or merge request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Its number in the repo.
     pub number: ChangeNumber,

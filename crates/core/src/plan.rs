@@ -40,7 +40,7 @@ pub enum OnFailure {
 }
 
 /// A node of a run's plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Unique within the run.
     pub id: StepId,
@@ -94,7 +94,7 @@ impl Step {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
     /// One of the built-in steps.
@@ -177,7 +177,7 @@ impl Uses {
 }
 
 /// An agent's work on a task, and why it is asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskWork {
     /// The task.
     pub task: Task,
@@ -190,7 +190,7 @@ pub struct TaskWork {
 }
 
 /// Why an agent is asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "purpose", rename_all = "snake_case")]
 pub enum Purpose {
     /// To do the task.
@@ -210,7 +210,7 @@ pub enum Purpose {
 }
 
 /// The merge of one task's commit into the integration branch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Integrate {
     /// The step whose commit goes in; its output names the commit.
     pub of: StepId,
@@ -219,7 +219,7 @@ pub struct Integrate {
 }
 
 /// New steps for a running plan. The graph stays acyclic and the history whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Extension {
     /// Steps that were not in the plan.
     pub steps: Vec<Step>,
@@ -232,7 +232,7 @@ pub struct Extension {
 }
 
 /// A checked plan.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Steps in file order.
     pub steps: Vec<Step>,

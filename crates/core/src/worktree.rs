@@ -98,7 +98,7 @@ pub struct MergeSpec {
 }
 
 /// One file that two sides changed in ways that do not fit together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConflictFile {
     /// Path relative to the repository.
     pub path: String,

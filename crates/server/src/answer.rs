@@ -26,6 +26,7 @@ pub(crate) fn typed(status: StatusCode, media: &'static str, bytes: impl Into<Bo
 
 /// Why a request was not done.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Problem {
     #[serde(skip)]
     pub(crate) status: StatusCode,

@@ -8,6 +8,8 @@ mod counters;
 mod health;
 mod intake;
 mod live;
+#[cfg(test)]
+mod openapi;
 mod routes;
 mod serve;
 mod settings;

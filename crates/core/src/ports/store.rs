@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Escalation, Event, RunStarted};
@@ -91,7 +92,7 @@ pub struct RunFilter {
 }
 
 /// A run as the `runs` table has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRow {
     /// Its id.
     pub id: RunId,
@@ -120,7 +121,7 @@ pub struct RunRow {
 }
 
 /// A session as the `sessions` table has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRow {
     /// Its id.
     pub id: crate::ids::SessionId,
@@ -145,7 +146,7 @@ pub struct SessionRow {
 }
 
 /// A task as the `tasks` table has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRow {
     /// `task-500-2`.
     pub task_id: crate::ids::StepId,
@@ -164,7 +165,7 @@ pub struct TaskRow {
 }
 
 /// An open question with its run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EscalationRow {
     /// The run that waits.
     pub run: RunId,

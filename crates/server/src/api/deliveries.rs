@@ -26,7 +26,8 @@ pub(crate) struct DeliveriesQuery {
 
 /// A delivery in a list.
 #[derive(Serialize)]
-struct Row {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Row {
     id: String,
     event: String,
     action: Option<String>,
@@ -74,7 +75,8 @@ fn parse_provider(word: &str) -> Result<Provider, Problem> {
 
 /// A delivery with its headers; the body is asked for by itself.
 #[derive(Serialize)]
-pub(super) struct Shown {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Shown {
     id: String,
     event: String,
     action: Option<String>,

@@ -27,7 +27,8 @@ pub(crate) async fn list_issues(
 }
 
 #[derive(Serialize)]
-struct IssuePage {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct IssuePage {
     #[serde(flatten)]
     issue: Issue,
     comments: Vec<Comment>,

@@ -38,7 +38,8 @@ pub(crate) async fn list_runs(
 }
 
 #[derive(Serialize)]
-struct RunPage {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RunPage {
     #[serde(flatten)]
     run: RunRow,
     sessions: Vec<SessionRow>,
