@@ -281,6 +281,17 @@ async function disturbed(request, response, body) {
   response.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(parts));
 }
 
+/** Comments of the whole repository, which the API has as well but cannot route to: it takes `comments` for a number. */
+async function allComments(query) {
+  const issues = await must("GET", `${repo}/issues?state=all&per_page=100`);
+  const lists = await Promise.all(issues.map(({ number }) => must("GET", `${repo}/issues/${number}/comments?per_page=100`)));
+  const since = Date.parse(query.get("since") ?? 0);
+  return lists
+    .flat()
+    .filter((comment) => Date.parse(comment.updated_at) >= since)
+    .sort((left, right) => left.id - right.id);
+}
+
 async function serveGit(request, response, url, body) {
   if (!(await mayEnter(request.headers.authorization))) {
     response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
@@ -333,6 +344,8 @@ const server = http.createServer(async (request, response) => {
       response.end(JSON.stringify({ requests, faults, violations }));
     } else if (url.pathname.startsWith(`/${OWNER}/${REPO}.git/`)) {
       await serveGit(request, response, url, body);
+    } else if (request.method === "GET" && url.pathname === `${repo}/issues/comments`) {
+      response.setHeader("content-type", "application/json").end(JSON.stringify(await allComments(url.searchParams)));
     } else {
       await disturbed(request, response, body);
     }

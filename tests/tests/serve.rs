@@ -1,5 +1,6 @@
 //! `miyabi serve` on GitHub: labels, comments, CI and people steer runs; outsiders do not; a restart goes on.
 
+use miyabi_tests::env::TestEnv;
 use miyabi_tests::github::{ALICE, GitHub, MALLORY, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};
 
@@ -139,18 +140,84 @@ fn a_killed_server_goes_on_and_finds_what_it_missed() {
     label(&github, issue);
     eventually("a run", || !runs(&github).is_empty());
     first.kill();
-    // Labelled while nobody listens: no delivery will ever tell.
+    // Labelled and said while nobody listens: no delivery will ever tell.
     let missed = github.file(ALICE, "Write it once more", "- [ ] Write the right note\n");
     label(&github, missed);
+    let asked = github.file(ALICE, "Write it a third time", "- [ ] Write the right note\n");
+    say(&github, ALICE, asked, "@miyabi please");
+    say(&github, MALLORY, asked, "/miyabi stop");
     let served = Served::start(&github.env);
-    eventually("both changes", || {
-        github.of_repo(ALICE, "GET", "/pulls?state=all", None).as_array().is_some_and(|all| all.len() == 2)
+    eventually("all changes", || {
+        github.of_repo(ALICE, "GET", "/pulls?state=all", None).as_array().is_some_and(|all| all.len() == 3)
     });
+    let refusals = || {
+        let comments = github.comments(asked);
+        comments.iter().filter(|(_, body)| body.starts_with("Not done: mallory has")).count()
+    };
+    eventually("a reply", || refusals() == 1);
     assert_eq!(served.stop(), Some(0));
+    // What was found once is not found again.
+    let again = Served::start(&github.env);
+    let late = github.file(ALICE, "Not this one", "");
+    say(&github, ALICE, late, "/miyabi status");
+    assert_eq!(again.stop(), Some(0));
     let status =
         |issue: u64| github.comments(issue).iter().filter(|(_, body)| body.starts_with("## Status")).count();
-    assert_eq!((status(issue), status(missed)), (1, 1));
+    assert_eq!((status(issue), status(missed), status(asked), refusals()), (1, 1, 1, 1));
     let runs = runs(&github);
-    assert_eq!(runs.len(), 2);
+    assert_eq!(runs.len(), 3);
     assert_eq!(github.env.processes(), [] as [u32; 0]);
+}
+
+#[test]
+fn an_issue_that_is_asked_for_twice_at_once_gets_one_run() {
+    let Some(github) = start("") else { return };
+    let served = Served::start(&github.env);
+    let issue = github.file(ALICE, "Write the right note", "- [ ] Write the right note\n");
+    label(&github, issue);
+    let labelled = |id: &str| {
+        let delivery = json!({
+            "action": "labeled",
+            "issue": {
+                "number": issue, "state": "open", "labels": [{ "name": "miyabi" }],
+                "created_at": jiff::Timestamp::now(), "updated_at": jiff::Timestamp::now(),
+            },
+            "label": { "name": "miyabi" },
+            "repository": { "full_name": "alice/shop" },
+            "sender": { "login": "alice", "type": "User" },
+        });
+        served.deliver("issues", id, &delivery)
+    };
+    let answers = std::thread::scope(|scope| {
+        let at_once: Vec<_> =
+            ["one", "two", "three"].map(|id| scope.spawn(move || labelled(id))).into_iter().collect();
+        at_once.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(answers, [202; 3]);
+    eventually("a change", || change(&github).is_some());
+    let unhandled = || github.env.miyabi(["delivery", "list", "--unhandled", "--json"]).expect(0).json();
+    eventually("the end of all deliveries", || unhandled() == json!([]));
+    assert_eq!(runs(&github).len(), 1);
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_time_begins_runs_of_the_issues_with_its_label() {
+    let env = TestEnv::with_crate(PROGRAM);
+    env.write("playbook.yaml", PLAYBOOK);
+    env.write("miyabi.toml", &settings(""));
+    env.miyabi(["trigger", "add", "nightly", "--at", "* * * * *", "--label", "nightly"]).expect(0);
+    let wrong = env.miyabi(["trigger", "add", "never", "--at", "61 * * * *", "--label", "x"]).expect(1);
+    assert!(wrong.stderr.contains("is no time of a schedule"), "{}", wrong.stderr);
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--message", "Rules"]);
+    env.miyabi(["issue", "new", "--title", "Write the right note", "--label", "nightly"]).expect(0);
+    env.miyabi(["issue", "new", "--title", "Not this one"]).expect(0);
+    let served = Served::start(&env);
+    let recent = || env.miyabi(["status", "--json"]).expect(0).json()["recent"].clone();
+    eventually("the end of the run", || recent()[0]["status"] == "succeeded");
+    assert_eq!((recent()[0]["issue"].as_u64(), recent().as_array().map(Vec::len)), (Some(1), Some(1)));
+    let log = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
+    assert_eq!(log[0]["body"]["trigger"], "nightly");
+    assert_eq!(served.stop(), Some(0));
 }

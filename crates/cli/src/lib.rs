@@ -21,6 +21,7 @@ pub mod serving;
 pub mod settings;
 pub mod starting;
 pub mod surroundings;
+pub mod times;
 pub mod triggers;
 pub mod views;
 pub mod wiring;

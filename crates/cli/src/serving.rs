@@ -2,8 +2,10 @@
 
 mod answers;
 mod drivers;
+mod missed;
 mod orders;
 mod replies;
+mod schedule;
 mod sweep;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::delivery::{Delivery, Verdict};
 use miyabi_core::ports::RunFilter;
+use miyabi_core::trigger::TriggerSettings;
 use miyabi_server::Arrivals;
 use tracing::{error, info, warn};
 
@@ -19,6 +22,7 @@ use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::wiring::Home;
 use drivers::Drivers;
+use schedule::Schedule;
 
 /// So many deliveries are looked at together.
 const BATCH: u32 = 100;
@@ -29,6 +33,7 @@ const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(30);
 pub struct Serving {
     context: Context,
     home: Arc<Home>,
+    rules: TriggerSettings,
     drivers: Arc<Drivers>,
 }
 
@@ -48,10 +53,15 @@ impl Done {
 
 impl Serving {
     /// Serves this repository until it is to stop; at most so many runs work at once.
-    pub fn new(context: &Context, home: Arc<Home>, interrupt: &Arc<Interrupt>) -> Self {
+    pub fn new(
+        context: &Context,
+        home: Arc<Home>,
+        rules: TriggerSettings,
+        interrupt: &Arc<Interrupt>,
+    ) -> Self {
         let at_once = home.settings.serve.max_runs;
         let drivers = Drivers::new(Arc::clone(&home), Arc::clone(interrupt), at_once);
-        Self { context: context.clone(), home, drivers }
+        Self { context: context.clone(), home, rules, drivers }
     }
 
     /// Goes on with every run that has not ended, then handles what comes in until it is to stop. Returns when no run
@@ -63,6 +73,7 @@ impl Serving {
                 self.drivers.drive(&row.id);
             }
         }
+        let mut schedule = Schedule::of(&self.rules.rules, self.home.clock.now())?;
         let mut next_sweep = self.home.clock.now();
         let mut is_fed = true;
         while !interrupt.is_asked() {
@@ -74,9 +85,17 @@ impl Serving {
                 next_sweep =
                     self.after(i64::try_from(self.home.settings.serve.sweep_secs).unwrap_or(i64::MAX));
             }
+            for rule in schedule.due(now) {
+                if let Err(error) = self.on_time(&rule).await {
+                    warn!(rule = rule.name, "a rule's time passed without effect: {}", error.render());
+                }
+            }
             self.drivers.wake(now);
             let due = self.handle_all().await;
-            let wake = [self.drivers.next_wake(), due].into_iter().flatten().fold(next_sweep, Timestamp::min);
+            let wake = [self.drivers.next_wake(), due, schedule.next()]
+                .into_iter()
+                .flatten()
+                .fold(next_sweep, Timestamp::min);
             tokio::select! {
                 biased;
                 () = interrupt.stop() => {}

@@ -7,6 +7,7 @@ use miyabi_core::trigger::{On, Rule, TriggerSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::times;
 use crate::wiring::Home;
 
 /// A repository's own rules.
@@ -49,7 +50,21 @@ pub fn own(root: &Path) -> Result<Vec<Rule>, CliError> {
             .because(error.to_string())
             .hint("`miyabi trigger add --help` says what a rule is made of")
     })?;
+    for rule in &file.rules {
+        check(rule).map_err(|error| error.because(format!("in `{}`", path.display())))?;
+    }
     Ok(file.rules)
+}
+
+/// What the form of a rule does not say. Errors: its time cannot be read, or it names no label.
+fn check(rule: &Rule) -> Result<(), CliError> {
+    let On::Schedule { cron, labels } = &rule.on else { return Ok(()) };
+    times::parse(cron)?;
+    if labels.is_empty() {
+        return Err(CliError::input(format!("rule `{}` has a time and no label", rule.name))
+            .hint("name the label of the issues that get a run then"));
+    }
+    Ok(())
 }
 
 /// Adds a rule to the repository's own file. Errors: there is one of that name.
@@ -59,6 +74,7 @@ pub fn add(root: &Path, rule: Rule) -> Result<PathBuf, CliError> {
         return Err(CliError::input(format!("there is a rule `{}` already", rule.name))
             .hint(format!("give it another name, or change it in `{}`", path(root).display())));
     }
+    check(&rule)?;
     rules.push(rule);
     let path = path(root);
     let text = serde_saphyr::to_string(&File { rules })

@@ -128,7 +128,7 @@ fn start(
         let fits = match (&rule.on, &asked) {
             (On::Label { labels }, Asked::Label(label)) => labels.iter().any(|known| same(known, label)),
             (On::Comment, Asked::Comment(_)) => true,
-            (On::Label { .. } | On::Comment, _) => false,
+            (On::Label { .. } | On::Comment | On::Schedule { .. }, _) => false,
         };
         if !fits {
             continue;
@@ -154,8 +154,13 @@ fn start(
     Err(No::Ignored(why))
 }
 
-/// The condition that does not hold, of those that can be seen in the delivery itself.
-fn unmet(conditions: &Conditions, on: &Subject) -> Option<String> {
+/// Whether somebody says something to miyabi there, so that it is worth a closer look.
+pub fn is_addressed(body: &str, settings: &TriggerSettings) -> bool {
+    !command::is_ours(body) && command::read(body, settings) != Said::Nothing
+}
+
+/// The condition that does not hold, of those that can be seen in the subject itself.
+pub fn unmet(conditions: &Conditions, on: &Subject) -> Option<String> {
     let has = |wanted: &String| on.labels.iter().any(|label| same(label, wanted));
     let is_change = matches!(on.at, Place::Change(_));
     if is_change && !conditions.changes {

@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 
 pub use error::GitHubError;
 pub use limiter::Limiter;
-pub use look::IssueFilter;
+pub use look::{IssueFilter, SeenComment};
 pub use options::{App, Auth, GitHubOptions, MergeMethod, RepoName};
 pub use setup::LabelSync;
 

@@ -13,7 +13,7 @@ pub mod webhook;
 
 pub use github::{
     App, Auth, GitHubError, GitHubForge, GitHubOptions, IssueFilter, LabelSync, Limiter, MergeMethod,
-    RepoName,
+    RepoName, SeenComment,
 };
 pub use hosted::HostedForge;
 pub use local::{ForgeError, LocalForge};

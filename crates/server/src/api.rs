@@ -12,14 +12,6 @@ pub(crate) use deliveries::{delivery, delivery_body, list_deliveries};
 pub(crate) use issues::{issue, list_changes, list_issues};
 pub(crate) use runs::{all_live, escalations, events, job, list_runs, run};
 
-/// What is answered, for its description.
-#[cfg(test)]
-pub(crate) mod schemas {
-    pub(crate) use super::deliveries::{Row as DeliveryRow, Shown as DeliveryPage};
-    pub(crate) use super::issues::IssuePage;
-    pub(crate) use super::runs::RunPage;
-}
-
 use crate::answer::Problem;
 
 /// The description of every route.
@@ -43,4 +35,12 @@ fn asked<T>(query: Asked<T>) -> Result<T, Problem> {
 
 fn limit(wanted: Option<u32>) -> u32 {
     wanted.unwrap_or(USUAL).min(MOST)
+}
+
+/// What is answered, for its description.
+#[cfg(test)]
+pub(crate) mod schemas {
+    pub(crate) use super::deliveries::{Row as DeliveryRow, Shown as DeliveryPage};
+    pub(crate) use super::issues::IssuePage;
+    pub(crate) use super::runs::RunPage;
 }

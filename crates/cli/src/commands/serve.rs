@@ -56,6 +56,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
             .hint("write address and port, such as `127.0.0.1:8095`")
     })?;
     let settings = settings(context, &home, args.hosts).await?;
+    let rules = settings.triggers.clone();
     let listener = TcpListener::bind(address).await.map_err(|error| {
         CliError::new(exit::UNAVAILABLE, format!("listen on {address}"))
             .because(error.to_string())
@@ -74,7 +75,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
     };
     let server = Server::new(ports, settings, live);
     let interrupt = Arc::new(Interrupt::listen(context.output));
-    let serving = Serving::new(context, Arc::clone(&home), &interrupt);
+    let serving = Serving::new(context, Arc::clone(&home), rules, &interrupt);
     let arrivals = server.arrivals();
     for (provider, variable) in SECRETS {
         if context.var(variable).is_none() && provider == Provider::Github && home.github.is_some() {

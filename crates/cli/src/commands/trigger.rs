@@ -58,6 +58,10 @@ pub struct AddArgs {
     /// A comment that commands a run starts it
     #[arg(long)]
     pub comment: bool,
+    /// A time starts it, for open issues with all the labels: minute, hour, day of month, month, day of week, and a
+    /// time zone (UTC without one)
+    #[arg(long, value_name = "CRON", requires = "labels")]
+    pub at: Option<String>,
     /// The flow that it starts
     #[arg(long, default_value = "issue", value_name = "FLOW")]
     pub flow: String,
@@ -82,7 +86,11 @@ pub async fn trigger(args: TriggerArgs, context: &Context) -> Result<Exit, CliEr
                 return Err(CliError::input(format!("there is no flow `{}`", clean_line(&args.flow)))
                     .hint("runs of issues go through the flow `issue`"));
             }
-            let on = if args.comment { On::Comment } else { On::Label { labels: args.labels } };
+            let on = match args.at {
+                Some(cron) => On::Schedule { cron, labels: args.labels },
+                None if args.comment => On::Comment,
+                None => On::Label { labels: args.labels },
+            };
             let conditions = Conditions {
                 require_labels: args.require_label,
                 exclude_labels: args.exclude_label,
@@ -141,6 +149,7 @@ fn list(rules: &[Rule]) -> String {
             let on = match &rule.on {
                 On::Label { labels } => format!("label {}", labels.join(" or ")),
                 On::Comment => "comment".to_owned(),
+                On::Schedule { cron, labels } => format!("{cron}, label {}", labels.join(" and ")),
             };
             let Conditions { require_labels, exclude_labels, .. } = &rule.conditions;
             let has = require_labels.iter().map(|label| format!("has {label}"));

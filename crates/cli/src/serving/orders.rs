@@ -28,6 +28,9 @@ impl Serving {
         if matched.repo.as_deref().is_some_and(|repo| !repo.eq_ignore_ascii_case(&self.home.repo)) {
             return Ok(Done::no(format!("this server works for {} only", self.home.repo)));
         }
+        if self.was_heard(delivery).await? {
+            return Ok(Done::Settled(Verdict::ignored("the comment was found before its delivery came")));
+        }
         if let Some(why) = self.lacks(&github, &matched.needs).await? {
             replies::refused(self, delivery, matched, &why).await?;
             return Ok(Done::no(why));

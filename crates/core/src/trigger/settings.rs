@@ -47,7 +47,7 @@ impl TriggerSettings {
     pub(super) fn trigger_labels(&self) -> Vec<&str> {
         let labels = self.rules.iter().filter_map(|rule| match &rule.on {
             On::Label { labels } => Some(labels),
-            On::Comment => None,
+            On::Comment | On::Schedule { .. } => None,
         });
         labels.flatten().map(String::as_str).collect()
     }
@@ -90,6 +90,13 @@ pub enum On {
     },
     /// A comment that commands a run.
     Comment,
+    /// A time, for every open issue with all of these labels that has no live run.
+    Schedule {
+        /// Minute, hour, day of month, month, day of week, and a time zone (UTC without one), as in a crontab.
+        cron: String,
+        /// Names of labels; at least one.
+        labels: Vec<String>,
+    },
 }
 
 /// What must hold before a rule counts.

@@ -1,6 +1,6 @@
 //! What the forge knows beside issues and changes: permissions, lists of issues, who we are.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use miyabi_core::ids::IssueNumber;
 use miyabi_core::issue::Issue;
 use miyabi_core::ports::Failure;
@@ -23,7 +23,67 @@ pub struct IssueFilter {
     pub since: Option<Timestamp>,
 }
 
+/// A comment, wherever in the repository it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenComment {
+    /// Its number at GitHub.
+    pub id: u64,
+    /// The issue or change.
+    pub issue: IssueNumber,
+    /// Who wrote it.
+    pub author: String,
+    /// Whether GitHub says that this is no person.
+    pub is_bot: bool,
+    /// Markdown.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+}
+
 impl GitHubForge {
+    /// Comments on issues and changes that were written or edited at that time or later, oldest first.
+    pub async fn comments_since(&self, since: Timestamp) -> Result<Vec<SeenComment>, Failure> {
+        #[derive(Deserialize)]
+        struct Comment {
+            id: u64,
+            issue_url: String,
+            user: Option<Author>,
+            body: Option<String>,
+            created_at: Timestamp,
+        }
+        #[derive(Deserialize)]
+        struct Author {
+            login: String,
+            #[serde(rename = "type")]
+            kind: Option<String>,
+        }
+        let since = since.round(Unit::Second).unwrap_or(since).to_string();
+        let since = encoded(&since);
+        let rest = format!("/issues/comments?since={since}&sort=created&direction=asc&per_page=100");
+        let found: Vec<Comment> = self.client.list(&rest).await?.unwrap_or_default();
+        let seen = found.into_iter().filter_map(|comment| {
+            let author = comment.user?;
+            Some(SeenComment {
+                id: comment.id,
+                issue: comment.issue_url.rsplit('/').next()?.parse().ok()?,
+                is_bot: author.kind.is_some_and(|kind| kind == "Bot"),
+                author: author.login,
+                body: comment.body.unwrap_or_default(),
+                created_at: comment.created_at,
+            })
+        });
+        Ok(seen.collect())
+    }
+
+    /// The issue of that number, and whether it is the issue side of a change.
+    pub async fn subject(&self, number: IssueNumber) -> Result<Option<(Issue, bool)>, Failure> {
+        let found: Option<IssuePayload> = self.client.find(&format!("/issues/{number}")).await?;
+        Ok(found.map(|found| {
+            let is_change = found.is_change();
+            (found.issue(), is_change)
+        }))
+    }
+
     /// Issues, newest first, however many pages they fill.
     pub async fn issues(&self, filter: &IssueFilter) -> Result<Vec<Issue>, Failure> {
         let state = if filter.all { "all" } else { "open" };
