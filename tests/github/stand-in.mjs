@@ -1,6 +1,6 @@
 // GitHub for tests: the API of `emulate`, which we did not write, with the git transport that it lacks.
 //
-// Branches live in a bare repository, served over smart HTTP by git's own `http-backend`. Objects have the same ids on
+// Branches live in bare repositories, one for `alice/shop` and one for `alice/web`, served over smart HTTP by git's own `http-backend`. Objects have the same ids on
 // both sides, so a branch is carried over by carrying over its objects: to the API after every push, and back before
 // every fetch, for the merges that the API makes.
 //
@@ -11,7 +11,7 @@
 // With `"checked": true` every request passes through Prism, which holds it against GitHub's own description of its
 // API; `GET /_requests` tells the violations.
 //
-// Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "webhook": <url or empty>, "secret": <text>,
+// Usage: node stand-in.mjs '{"tools": <node_modules>, "bare": <folder>, "second": <folder>,
 //     "checked": <bool>}'
 // Prints one line of JSON when it is ready and ends when its standard input ends.
 
@@ -24,17 +24,9 @@ import { promisify } from "node:util";
 const config = JSON.parse(process.argv[2]);
 const { createEmulator } = await import(pathToFileURL(`${config.tools}/emulate/dist/api.js`));
 const OWNER = "alice";
-const REPO = "shop";
+const REPOS = ["shop", "web"];
 const TOKENS = { tok_alice: "alice", tok_miyabi: "miyabi-bot", tok_mallory: "mallory" };
 const run = promisify(execFile);
-
-async function git(args, input) {
-  const child = run("git", ["-C", config.bare, ...args], { encoding: "buffer", maxBuffer: 1 << 28 });
-  if (input !== undefined) {
-    child.child.stdin.end(input);
-  }
-  return (await child).stdout;
-}
 
 function freePort() {
   return new Promise((done) => {
@@ -58,7 +50,7 @@ const emulator = await createEmulator({
     ),
     github: {
       users: Object.values(TOKENS).map((login) => ({ login })),
-      repos: [{ owner: OWNER, name: REPO }],
+      repos: REPOS.map((name) => ({ owner: OWNER, name })),
       apps: [
         {
           app_id: 7,
@@ -113,125 +105,15 @@ async function must(method, path, body) {
   return answer.body;
 }
 
-const repo = `/repos/${OWNER}/${REPO}`;
-await must("PUT", `${repo}/collaborators/miyabi-bot`, { permission: "push" });
-if (config.webhook) {
-  await must("POST", `${repo}/hooks`, {
-    config: { url: config.webhook, secret: config.secret, content_type: "json" },
-    events: ["*"],
-    active: true,
-  });
-}
-
-const carried = new Set();
-
-async function branches() {
-  const listed = await git(["for-each-ref", "--format=%(objectname) %(refname:short)", "refs/heads"]);
-  const lines = listed.toString().split("\n").filter(Boolean);
-  return new Map(lines.map((line) => line.split(" ")).map(([sha, ...name]) => [name.join(" "), sha]));
-}
-
-/** Carries the objects of a commit over to the API; the ids must come out the same. */
-async function carry(sha) {
-  const known = [...carried].filter((id) => id !== sha).map((id) => `^${id}`);
-  const listed = (await git(["rev-list", "--objects", "--reverse", "--no-object-names", sha, ...known])).toString();
-  const ids = listed.split("\n").filter((id) => id && !carried.has(id));
-  const kinds = (await git(["cat-file", "--batch-check=%(objectname) %(objecttype)"], `${ids.join("\n")}\n`)).toString();
-  const of = (kind) => kinds.split("\n").filter((line) => line.endsWith(` ${kind}`)).map((line) => line.split(" ")[0]);
-  const same = (id, made) => {
-    if (made.sha !== id) throw new Error(`${id} came out as ${made.sha}`);
-    carried.add(id);
-  };
-  for (const id of of("blob")) {
-    const content = (await git(["cat-file", "blob", id])).toString("base64");
-    same(id, await must("POST", `${repo}/git/blobs`, { content, encoding: "base64" }));
-  }
-  // Below before above: a tree is made of the ids of what it holds.
-  let trees = of("tree");
-  while (trees.length > 0) {
-    const later = [];
-    for (const id of trees) {
-      const entries = (await git(["ls-tree", "-z", id])).toString().split("\0").filter(Boolean);
-      const tree = entries.map((entry) => {
-        const [meta, path] = entry.split("\t");
-        const [mode, type, sha] = meta.split(" ");
-        return { mode, type, sha, path };
-      });
-      if (tree.some((entry) => entry.type === "tree" && !carried.has(entry.sha))) later.push(id);
-      else same(id, await must("POST", `${repo}/git/trees`, { tree }));
-    }
-    if (later.length === trees.length) throw new Error("trees stand in a circle");
-    trees = later;
-  }
-  for (const id of of("commit")) {
-    const raw = (await git(["cat-file", "commit", id])).toString();
-    const [head, ...rest] = raw.split("\n\n");
-    const lines = head.split("\n").map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]);
-    const all = (name) => lines.filter(([key]) => key === name).map(([, value]) => value);
-    const person = (text) => {
-      const [, name, email, seconds] = text.match(/^(.*) <(.*)> (\d+) [+-]\d{4}$/);
-      return { name, email, date: new Date(Number(seconds) * 1000).toISOString().replace(".000", "") };
-    };
-    const made = await must("POST", `${repo}/git/commits`, {
-      message: rest.join("\n\n").replace(/\n$/, ""),
-      tree: all("tree")[0],
-      parents: all("parent"),
-      author: person(all("author")[0]),
-      committer: person(all("committer")[0]),
-    });
-    same(id, made);
-  }
-}
-
-let turn = Promise.resolve();
-function inTurn(work) {
-  const result = turn.then(work);
-  turn = result.catch(() => {});
-  return result;
-}
-
-/** What was pushed becomes visible through the API. */
-async function up() {
-  const here = await branches();
-  const there = new Map((await must("GET", `${repo}/git/matching-refs/heads/`)).map((ref) => [ref.ref.slice(11), ref.object.sha]));
-  for (const [name, sha] of here) {
-    if (there.get(name) === sha) continue;
-    await carry(sha);
-    if (there.has(name)) await must("PATCH", `${repo}/git/refs/heads/${name}`, { sha, force: true });
-    else await must("POST", `${repo}/git/refs`, { ref: `refs/heads/${name}`, sha });
-  }
-  for (const name of there.keys()) {
-    if (!here.has(name)) await must("DELETE", `${repo}/git/refs/heads/${name}`);
-  }
-}
-
-/** What the API merged becomes visible to git. */
-async function down() {
-  const here = await branches();
-  for (const ref of await must("GET", `${repo}/git/matching-refs/heads/`)) {
-    const [name, sha] = [ref.ref.slice(11), ref.object.sha];
-    if (here.get(name) === sha) continue;
-    const commit = await must("GET", `${repo}/git/commits/${sha}`);
-    const person = (who) => `${who.name} <${who.email}> ${Math.floor(Date.parse(who.date) / 1000)} +0000`;
-    const head = [
-      `tree ${commit.tree.sha}`,
-      ...commit.parents.map((parent) => `parent ${parent.sha}`),
-      `author ${person(commit.author)}`,
-      `committer ${person(commit.committer)}`,
-    ];
-    const message = commit.message.endsWith("\n") ? commit.message : `${commit.message}\n`;
-    const written = await git(["hash-object", "-t", "commit", "-w", "--stdin"], `${head.join("\n")}\n\n${message}`);
-    if (written.toString().trim() !== sha) throw new Error(`${sha} came out as ${written}`);
-    carried.add(sha);
-    await git(["update-ref", `refs/heads/${name}`, sha]);
-  }
+for (const name of REPOS) {
+  await must("PUT", `/repos/${OWNER}/${name}/collaborators/miyabi-bot`, { permission: "push" });
 }
 
 async function mayEnter(header) {
   const [kind, value] = (header ?? "").split(" ");
   if (kind !== "Basic") return false;
   const secret = Buffer.from(value, "base64").toString().split(":").slice(1).join(":");
-  return (await ask("GET", repo, undefined, secret)).status === 200 && TOKENS[secret] !== "mallory";
+  return (await ask("GET", `/repos/${OWNER}/${REPOS[0]}`, undefined, secret)).status === 200 && TOKENS[secret] !== "mallory";
 }
 
 let faults = [];
@@ -282,7 +164,7 @@ async function disturbed(request, response, body) {
 }
 
 /** Comments of the whole repository, which the API has as well but cannot route to: it takes `comments` for a number. */
-async function allComments(query) {
+async function allComments(repo, query) {
   const issues = await must("GET", `${repo}/issues?state=all&per_page=100`);
   const lists = await Promise.all(issues.map(({ number }) => must("GET", `${repo}/issues/${number}/comments?per_page=100`)));
   const since = Date.parse(query.get("since") ?? 0);
@@ -292,44 +174,174 @@ async function allComments(query) {
     .sort((left, right) => left.id - right.id);
 }
 
-async function serveGit(request, response, url, body) {
-  if (!(await mayEnter(request.headers.authorization))) {
-    response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
-    return;
+/** One repository: its branches in a bare folder, and through the API. */
+function repository(name, bare) {
+  const repo = `/repos/${OWNER}/${name}`;
+  const address = `/${OWNER}/${name}.git`;
+
+  async function git(args, input) {
+    const child = run("git", ["-C", bare, ...args], { encoding: "buffer", maxBuffer: 1 << 28 });
+    if (input !== undefined) {
+      child.child.stdin.end(input);
+    }
+    return (await child).stdout;
   }
-  const service = url.searchParams.get("service") ?? url.pathname.split("/").pop();
-  await inTurn(down);
-  const backend = spawn("git", ["http-backend"], {
-    env: {
-      PATH: process.env.PATH,
-      GIT_PROJECT_ROOT: config.bare,
-      GIT_HTTP_EXPORT_ALL: "1",
-      PATH_INFO: url.pathname.replace(`/${OWNER}/${REPO}.git`, ""),
-      QUERY_STRING: url.search.slice(1),
-      REQUEST_METHOD: request.method,
-      CONTENT_TYPE: request.headers["content-type"] ?? "",
-      HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
-      HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
-      REMOTE_USER: "miyabi",
+
+  const carried = new Set();
+
+  async function branches() {
+    const listed = await git(["for-each-ref", "--format=%(objectname) %(refname:short)", "refs/heads"]);
+    const lines = listed.toString().split("\n").filter(Boolean);
+    return new Map(lines.map((line) => line.split(" ")).map(([sha, ...name]) => [name.join(" "), sha]));
+  }
+
+  /** Carries the objects of a commit over to the API; the ids must come out the same. */
+  async function carry(sha) {
+    const known = [...carried].filter((id) => id !== sha).map((id) => `^${id}`);
+    const listed = (await git(["rev-list", "--objects", "--reverse", "--no-object-names", sha, ...known])).toString();
+    const ids = listed.split("\n").filter((id) => id && !carried.has(id));
+    const kinds = (await git(["cat-file", "--batch-check=%(objectname) %(objecttype)"], `${ids.join("\n")}\n`)).toString();
+    const of = (kind) => kinds.split("\n").filter((line) => line.endsWith(` ${kind}`)).map((line) => line.split(" ")[0]);
+    const same = (id, made) => {
+      if (made.sha !== id) throw new Error(`${id} came out as ${made.sha}`);
+      carried.add(id);
+    };
+    for (const id of of("blob")) {
+      const content = (await git(["cat-file", "blob", id])).toString("base64");
+      same(id, await must("POST", `${repo}/git/blobs`, { content, encoding: "base64" }));
+    }
+    // Below before above: a tree is made of the ids of what it holds.
+    let trees = of("tree");
+    while (trees.length > 0) {
+      const later = [];
+      for (const id of trees) {
+        const entries = (await git(["ls-tree", "-z", id])).toString().split("\0").filter(Boolean);
+        const tree = entries.map((entry) => {
+          const [meta, path] = entry.split("\t");
+          const [mode, type, sha] = meta.split(" ");
+          return { mode, type, sha, path };
+        });
+        if (tree.some((entry) => entry.type === "tree" && !carried.has(entry.sha))) later.push(id);
+        else same(id, await must("POST", `${repo}/git/trees`, { tree }));
+      }
+      if (later.length === trees.length) throw new Error("trees stand in a circle");
+      trees = later;
+    }
+    for (const id of of("commit")) {
+      const raw = (await git(["cat-file", "commit", id])).toString();
+      const [head, ...rest] = raw.split("\n\n");
+      const lines = head.split("\n").map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]);
+      const all = (name) => lines.filter(([key]) => key === name).map(([, value]) => value);
+      const person = (text) => {
+        const [, name, email, seconds] = text.match(/^(.*) <(.*)> (\d+) [+-]\d{4}$/);
+        return { name, email, date: new Date(Number(seconds) * 1000).toISOString().replace(".000", "") };
+      };
+      const made = await must("POST", `${repo}/git/commits`, {
+        message: rest.join("\n\n").replace(/\n$/, ""),
+        tree: all("tree")[0],
+        parents: all("parent"),
+        author: person(all("author")[0]),
+        committer: person(all("committer")[0]),
+      });
+      same(id, made);
+    }
+  }
+
+  let turn = Promise.resolve();
+  function inTurn(work) {
+    const result = turn.then(work);
+    turn = result.catch(() => {});
+    return result;
+  }
+
+  /** What was pushed becomes visible through the API. */
+  async function up() {
+    const here = await branches();
+    const there = new Map((await must("GET", `${repo}/git/matching-refs/heads/`)).map((ref) => [ref.ref.slice(11), ref.object.sha]));
+    for (const [name, sha] of here) {
+      if (there.get(name) === sha) continue;
+      await carry(sha);
+      if (there.has(name)) await must("PATCH", `${repo}/git/refs/heads/${name}`, { sha, force: true });
+      else await must("POST", `${repo}/git/refs`, { ref: `refs/heads/${name}`, sha });
+    }
+    for (const name of there.keys()) {
+      if (!here.has(name)) await must("DELETE", `${repo}/git/refs/heads/${name}`);
+    }
+  }
+
+  /** What the API merged becomes visible to git. */
+  async function down() {
+    const here = await branches();
+    for (const ref of await must("GET", `${repo}/git/matching-refs/heads/`)) {
+      const [name, sha] = [ref.ref.slice(11), ref.object.sha];
+      if (here.get(name) === sha) continue;
+      const commit = await must("GET", `${repo}/git/commits/${sha}`);
+      const person = (who) => `${who.name} <${who.email}> ${Math.floor(Date.parse(who.date) / 1000)} +0000`;
+      const head = [
+        `tree ${commit.tree.sha}`,
+        ...commit.parents.map((parent) => `parent ${parent.sha}`),
+        `author ${person(commit.author)}`,
+        `committer ${person(commit.committer)}`,
+      ];
+      const message = commit.message.endsWith("\n") ? commit.message : `${commit.message}\n`;
+      const written = await git(["hash-object", "-t", "commit", "-w", "--stdin"], `${head.join("\n")}\n\n${message}`);
+      if (written.toString().trim() !== sha) throw new Error(`${sha} came out as ${written}`);
+      carried.add(sha);
+      await git(["update-ref", `refs/heads/${name}`, sha]);
+    }
+  }
+
+  async function serve(request, response, url, body) {
+    if (!(await mayEnter(request.headers.authorization))) {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end("who are you?");
+      return;
+    }
+    const service = url.searchParams.get("service") ?? url.pathname.split("/").pop();
+    await inTurn(down);
+    const backend = spawn("git", ["http-backend"], {
+      env: {
+        PATH: process.env.PATH,
+        GIT_PROJECT_ROOT: bare,
+        GIT_HTTP_EXPORT_ALL: "1",
+        PATH_INFO: url.pathname.replace(address, ""),
+        QUERY_STRING: url.search.slice(1),
+        REQUEST_METHOD: request.method,
+        CONTENT_TYPE: request.headers["content-type"] ?? "",
+        HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+        HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
+        REMOTE_USER: "miyabi",
+      },
+    });
+    // It may end without having read everything.
+    backend.stdin.on("error", () => {});
+    backend.stdin.end(body);
+    const printed = [];
+    for await (const part of backend.stdout) printed.push(part);
+    if (service === "git-receive-pack" && request.method === "POST") await inTurn(up);
+    const all = Buffer.concat(printed);
+    const end = all.indexOf("\r\n\r\n");
+    const headers = {};
+    let status = 200;
+    for (const line of all.subarray(0, end).toString().split("\r\n")) {
+      const [name, ...rest] = line.split(": ");
+      if (name.toLowerCase() === "status") status = Number(rest.join(": ").split(" ")[0]);
+      else headers[name] = rest.join(": ");
+    }
+    response.writeHead(status, headers).end(all.subarray(end + 4));
+  }
+
+  return {
+    address,
+    comments: `${repo}/issues/comments`,
+    repo,
+    serve,
+    async open() {
+      await git(["config", "http.receivepack", "true"]);
+      await inTurn(up);
     },
-  });
-  // It may end without having read everything.
-  backend.stdin.on("error", () => {});
-  backend.stdin.end(body);
-  const printed = [];
-  for await (const part of backend.stdout) printed.push(part);
-  if (service === "git-receive-pack" && request.method === "POST") await inTurn(up);
-  const all = Buffer.concat(printed);
-  const end = all.indexOf("\r\n\r\n");
-  const headers = {};
-  let status = 200;
-  for (const line of all.subarray(0, end).toString().split("\r\n")) {
-    const [name, ...rest] = line.split(": ");
-    if (name.toLowerCase() === "status") status = Number(rest.join(": ").split(" ")[0]);
-    else headers[name] = rest.join(": ");
-  }
-  response.writeHead(status, headers).end(all.subarray(end + 4));
+  };
 }
+const repositories = [repository(REPOS[0], config.bare), repository(REPOS[1], config.second)];
 
 const server = http.createServer(async (request, response) => {
   try {
@@ -340,12 +352,19 @@ const server = http.createServer(async (request, response) => {
     if (url.pathname === "/_faults") {
       faults = JSON.parse(body.toString());
       response.end("{}");
-    } else if (url.pathname === "/_requests") {
+      return;
+    }
+    if (url.pathname === "/_requests") {
       response.end(JSON.stringify({ requests, faults, violations }));
-    } else if (url.pathname.startsWith(`/${OWNER}/${REPO}.git/`)) {
-      await serveGit(request, response, url, body);
-    } else if (request.method === "GET" && url.pathname === `${repo}/issues/comments`) {
-      response.setHeader("content-type", "application/json").end(JSON.stringify(await allComments(url.searchParams)));
+      return;
+    }
+    const of_git = repositories.find(({ address }) => url.pathname.startsWith(`${address}/`));
+    const commented = repositories.find(({ comments }) => request.method === "GET" && url.pathname === comments);
+    if (of_git) {
+      await of_git.serve(request, response, url, body);
+    } else if (commented) {
+      const all = await allComments(commented.repo, url.searchParams);
+      response.setHeader("content-type", "application/json").end(JSON.stringify(all));
     } else {
       await disturbed(request, response, body);
     }
@@ -355,11 +374,10 @@ const server = http.createServer(async (request, response) => {
   }
 });
 server.listen(port, "127.0.0.1", async () => {
-  await git(["config", "http.receivepack", "true"]);
-  await inTurn(up);
+  for (const repository of repositories) await repository.open();
   const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
   const address = `http://127.0.0.1:${port}`;
-  console.log(JSON.stringify({ api: address, git: `${address}/${OWNER}/${REPO}.git`, key }));
+  console.log(JSON.stringify({ api: address, git: `${address}${repositories[0].address}`, key }));
 });
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));

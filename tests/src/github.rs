@@ -49,17 +49,17 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// The stand-in with a small crate in `alice/shop`; deliveries go to `webhook` if it is not empty.
-    pub fn start(program: &str, webhook: &str, settings: &str) -> Self {
-        Self::launch(program, webhook, settings, false)
+    /// The stand-in with a small crate in `alice/shop`, and the same in `alice/web`.
+    pub fn start(program: &str, settings: &str) -> Self {
+        Self::launch(program, settings, false)
     }
 
     /// The same, with every request held against GitHub's own description of its API: see [`Self::violations`].
     pub fn checked(program: &str, settings: &str) -> Self {
-        Self::launch(program, "", settings, true)
+        Self::launch(program, settings, true)
     }
 
-    fn launch(program: &str, webhook: &str, settings: &str, checked: bool) -> Self {
+    fn launch(program: &str, settings: &str, checked: bool) -> Self {
         let env = TestEnv::bare(program);
         let bare = env.root().join("origin.git");
         let work = env.root().join("work");
@@ -78,9 +78,11 @@ impl GitHub {
         git(&work, &["commit", "--quiet", "--message", "Begin"]);
         let bare_path = bare.to_str().expect("temporary folders have plain names");
         git(&work, &["clone", "--quiet", "--bare", ".", bare_path]);
+        let second = env.root().join("second.git");
+        git(&work, &["clone", "--quiet", "--bare", ".", second.to_str().expect("the same")]);
 
         let config = json!({
-            "tools": stand_ins().join("node_modules"), "bare": bare, "webhook": webhook, "secret": SECRET,
+            "tools": stand_ins().join("node_modules"), "bare": bare, "second": second,
             "checked": checked,
         });
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("github/stand-in.mjs");
@@ -251,11 +253,15 @@ impl Served {
     pub fn start(env: &TestEnv) -> Self {
         let mut child = env.start(["serve", "--listen", "127.0.0.1:0", "--log-level", "info"]);
         let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
+        let mut said = String::new();
         let url = loop {
-            let line = lines.next().expect("the server says where it listens").expect("it is text");
+            let line = lines.next().unwrap_or_else(|| panic!("it ended before it listened:\n{said}"));
+            let line = line.expect("it is text");
             if let Some((_, url)) = line.split_once(" on http://").filter(|_| line.starts_with("serving")) {
                 break format!("http://{}", url.trim());
             }
+            said.push_str(&line);
+            said.push('\n');
         };
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("serve: {line}")));
         Self { url, child }

@@ -67,14 +67,14 @@ fn whole_flow(github: &GitHub, us: &str) {
 #[test]
 fn an_issue_becomes_a_merged_change_with_a_token() {
     if is_here_or_say() {
-        whole_flow(&GitHub::start(PROGRAM, "", SETTINGS).with_token(), "miyabi-bot");
+        whole_flow(&GitHub::start(PROGRAM, SETTINGS).with_token(), "miyabi-bot");
     }
 }
 
 #[test]
 fn an_issue_becomes_a_merged_change_as_an_app() {
     if is_here_or_say() {
-        whole_flow(&GitHub::start(PROGRAM, "", SETTINGS).with_app(), "miyabi[bot]");
+        whole_flow(&GitHub::start(PROGRAM, SETTINGS).with_app(), "miyabi[bot]");
     }
 }
 
@@ -145,7 +145,7 @@ fn plain(line: &str) -> String {
 
 /// Carries one issue to its end while each of these writes is disturbed once; what is there afterwards.
 fn disturbed(kind: Option<&str>, as_app: bool) -> Value {
-    let github = GitHub::start(PROGRAM, "", SETTINGS);
+    let github = GitHub::start(PROGRAM, SETTINGS);
     let github = if as_app { github.with_app() } else { github.with_token() };
     let issue = github.file(ALICE, "Write the right note", "- [ ] Write the right note\n");
     let faults: Vec<_> = kind
@@ -211,7 +211,7 @@ fn credentials_that_are_refused_are_told_and_nothing_is_begun() {
     if !is_here_or_say() {
         return;
     }
-    let mut github = GitHub::start(PROGRAM, "", SETTINGS);
+    let mut github = GitHub::start(PROGRAM, SETTINGS);
     github.env.set("MIYABI_GITHUB_TOKEN", "tok_of_nobody");
     // The stand-in lets anybody in; GitHub does not.
     let refused = json!({ "method": "GET", "path": "^/user$", "kind": "401" });
@@ -232,7 +232,7 @@ fn an_issue_is_carried_out_without_a_checkout() {
     if !is_here_or_say() {
         return;
     }
-    let github = GitHub::start(PROGRAM, "", SETTINGS).with_token();
+    let github = GitHub::start(PROGRAM, SETTINGS).with_token();
     let issue = github.file(ALICE, "Write the right note", "- [ ] Write the right note\n");
     let agent = playbook(&github, PLAYBOOK);
     let elsewhere = |arguments: &[&str]| {
@@ -265,7 +265,7 @@ fn labels_are_made_once_and_brought_up_to_date() {
     if !is_here_or_say() {
         return;
     }
-    let github = GitHub::start(PROGRAM, "", SETTINGS).with_token();
+    let github = GitHub::start(PROGRAM, SETTINGS).with_token();
     github.of_repo(ALICE, "POST", "/labels", Some(&json!({ "name": "Miyabi", "color": "000000" })));
     github.of_repo(ALICE, "POST", "/labels", Some(&json!({ "name": "ours", "color": "000000" })));
     let first = github.env.miyabi(["labels", "sync", "--json"]).expect(0).json();

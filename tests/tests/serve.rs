@@ -16,7 +16,7 @@ fn settings(more: &str) -> String {
 
 fn start(more: &str) -> Option<GitHub> {
     is_here_or_say().then(|| {
-        let github = GitHub::start(PROGRAM, "", &settings(more)).with_token();
+        let github = GitHub::start(PROGRAM, &settings(more)).with_token();
         github.env.write("playbook.yaml", PLAYBOOK);
         github
     })
@@ -220,4 +220,80 @@ fn a_time_begins_runs_of_the_issues_with_its_label() {
     let log = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
     assert_eq!(log[0]["body"]["trigger"], "nightly");
     assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn repositories_that_the_app_is_given_are_served_until_they_are_taken_away() {
+    if !is_here_or_say() {
+        return;
+    }
+    let mut github = GitHub::start(PROGRAM, &settings("")).with_app();
+    github.env.set("MIYABI_SERVE_ENROL", "true");
+    // Each run has something of its own to add.
+    let agent = github.env.root().join("agent.sh");
+    std::fs::write(&agent, "mkdir -p notes && date +%s%N > notes/$(date +%s%N).md\n").unwrap();
+    github.env.set("MIYABI_AGENT_DEFAULT", format!("command:sh {}", agent.display()));
+    github.env.set("MIYABI_POLICY_CI_GRACE_SECS", "0");
+    let served = Served::start(&github.env);
+    let web = |method: &str, rest: &str, body: Option<&Value>| {
+        let (status, answer) = github.ask(ALICE, method, &format!("/repos/alice/web{rest}"), body);
+        assert!(status < 300, "{method} {rest}: {status} {answer}");
+        answer
+    };
+    let verdict = |id: &str| {
+        let all = github.env.miyabi(["delivery", "list", "--json"]).expect(0).json();
+        let named = |row: &&Value| row["id"] == format!("github:{id}");
+        let reason =
+            all.as_array().into_iter().flatten().find(named).map(|row| row["verdict"]["reason"].clone());
+        reason.and_then(|reason| reason.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let moved = |action: &str| {
+        let list =
+            |wanted: &str| if action == wanted { json!([{ "full_name": "alice/web" }]) } else { json!([]) };
+        json!({
+            "action": action,
+            "installation": { "id": 70, "account": { "login": "alice" } },
+            "repositories_added": list("added"),
+            "repositories_removed": list("removed"),
+            "sender": { "login": "alice", "type": "User" },
+        })
+    };
+    let labelled = |issue: u64| {
+        web("POST", &format!("/issues/{issue}/labels"), Some(&json!({ "labels": ["miyabi"] })));
+        json!({
+            "action": "labeled",
+            "issue": {
+                "number": issue, "state": "open", "labels": [{ "name": "miyabi" }],
+                "created_at": jiff::Timestamp::now(), "updated_at": jiff::Timestamp::now(),
+            },
+            "label": { "name": "miyabi" },
+            "repository": { "full_name": "alice/web" },
+            "sender": { "login": "alice", "type": "User" },
+        })
+    };
+    let file = || {
+        web("POST", "/issues", Some(&json!({ "title": "Write the right note" })))["number"].as_u64().unwrap()
+    };
+    let closed = |issue: u64| web("GET", &format!("/issues/{issue}"), None)["state"] == "closed";
+
+    let early = file();
+    assert_eq!(served.deliver("issues", "early", &labelled(early)), 202);
+    eventually("a verdict", || verdict("early").contains("does not work for that repository"));
+    assert_eq!(served.deliver("installation_repositories", "comes", &moved("added")), 202);
+    eventually("the enrolment", || verdict("comes").contains("enrolled: alice/web"));
+    // Labelled while it was not served: the sweep of a restarted server finds it.
+    served.kill();
+    let served = Served::start(&github.env);
+    eventually("the end of the first issue", || closed(early));
+    let late = file();
+    assert_eq!(served.deliver("issues", "late", &labelled(late)), 202);
+    eventually("the end of the second issue", || closed(late));
+    assert_eq!(served.deliver("installation_repositories", "goes", &moved("removed")), 202);
+    eventually("the removal", || verdict("goes").contains("removed: alice/web"));
+    let after = file();
+    assert_eq!(served.deliver("issues", "after", &labelled(after)), 202);
+    eventually("a verdict", || verdict("after").contains("does not work for that repository"));
+    assert_eq!(served.stop(), Some(0));
+    assert_eq!(runs(&github), [] as [Value; 0], "nothing was done in the first repository");
+    assert_eq!(github.env.processes(), [] as [u32; 0]);
 }

@@ -1,40 +1,43 @@
 //! `miyabi serve` at work: deliveries become runs and answers, runs are driven, and what was missed is found again.
+//!
+//! Each repository is a [`Site`]; the first one is the one that the server was started for, and keeps the deliveries.
 
 mod answers;
 mod drivers;
+mod enrolment;
 mod missed;
 mod orders;
 mod replies;
 mod schedule;
+mod site;
 mod sweep;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::delivery::{Delivery, Verdict};
-use miyabi_core::ports::RunFilter;
-use miyabi_core::trigger::TriggerSettings;
+use miyabi_core::trigger::{Matched, Order, TriggerSettings};
 use miyabi_server::Arrivals;
+use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::wiring::Home;
-use drivers::Drivers;
-use schedule::Schedule;
+use enrolment::Enrolment;
+use site::{Shared, Site};
 
 /// So many deliveries are looked at together.
 const BATCH: u32 = 100;
 /// How long after a failure that may pass a delivery is tried again.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(30);
 
-/// A repository that is served.
+/// The repositories that are served.
 pub struct Serving {
-    context: Context,
-    home: Arc<Home>,
-    rules: TriggerSettings,
-    drivers: Arc<Drivers>,
+    first: Arc<Site>,
+    enrolment: Enrolment,
+    shared: Shared,
 }
 
 /// What became of a delivery.
@@ -52,65 +55,75 @@ impl Done {
 }
 
 impl Serving {
-    /// Serves this repository until it is to stop; at most so many runs work at once.
+    /// Serves this repository, and those that are enrolled, until it is to stop; at most `serve.max_runs` runs work at
+    /// once.
     pub fn new(
         context: &Context,
         home: Arc<Home>,
         rules: TriggerSettings,
         interrupt: &Arc<Interrupt>,
-    ) -> Self {
-        let at_once = home.settings.serve.max_runs;
-        let drivers = Drivers::new(Arc::clone(&home), Arc::clone(interrupt), at_once);
-        Self { context: context.clone(), home, rules, drivers }
+    ) -> Result<Self, CliError> {
+        let shared = Shared {
+            context: context.clone(),
+            rules,
+            interrupt: Arc::clone(interrupt),
+            places: Arc::new(Semaphore::new(home.settings.serve.max_runs.max(1) as usize)),
+            rested: Arc::new(Notify::new()),
+        };
+        let enrolment = Enrolment::new(&home);
+        Ok(Self { first: Arc::new(Site::new(home, &shared)?), enrolment, shared })
     }
 
     /// Goes on with every run that has not ended, then handles what comes in until it is to stop. Returns when no run
     /// is driven here any more; what was begun goes on with the next start.
-    pub async fn work(&self, mut arrivals: Arrivals, interrupt: &Interrupt) -> Result<(), CliError> {
-        for row in self.home.store.runs(&RunFilter { live: true, ..RunFilter::default() }).await? {
-            if row.repo == self.home.repo {
-                info!(run.id = %row.id, "goes on with run {}", row.number);
-                self.drivers.drive(&row.id);
-            }
-        }
-        let mut schedule = Schedule::of(&self.rules.rules, self.home.clock.now())?;
-        let mut next_sweep = self.home.clock.now();
+    pub async fn work(&self, mut arrivals: Arrivals) -> Result<(), CliError> {
+        let home = &self.first.home;
+        self.first.go_on().await?;
+        self.enrolment.open_all(&self.shared, &self.first).await;
+        let mut next_sweep = home.clock.now();
         let mut is_fed = true;
-        while !interrupt.is_asked() {
-            let now = self.home.clock.now();
+        while !self.shared.interrupt.is_asked() {
+            let now = home.clock.now();
             if now >= next_sweep {
-                if let Err(error) = self.sweep().await {
-                    warn!("the forge could not be asked for what was missed: {}", error.render());
+                for site in self.sites() {
+                    if let Err(error) = site.sweep().await {
+                        warn!(
+                            repo = site.home.repo,
+                            "{} was not asked for what was missed: {}",
+                            site.home.repo,
+                            error.render()
+                        );
+                    }
                 }
-                next_sweep =
-                    self.after(i64::try_from(self.home.settings.serve.sweep_secs).unwrap_or(i64::MAX));
+                next_sweep = self.after(i64::try_from(home.settings.serve.sweep_secs).unwrap_or(i64::MAX));
             }
-            for rule in schedule.due(now) {
-                if let Err(error) = self.on_time(&rule).await {
-                    warn!(rule = rule.name, "a rule's time passed without effect: {}", error.render());
-                }
-            }
-            self.drivers.wake(now);
             let due = self.handle_all().await;
-            let wake = [self.drivers.next_wake(), due, schedule.next()]
-                .into_iter()
-                .flatten()
-                .fold(next_sweep, Timestamp::min);
+            let mut wake = next_sweep;
+            for site in self.sites() {
+                site.keep_time(now).await;
+                wake = [site.next_wake(), due].into_iter().flatten().fold(wake, Timestamp::min);
+            }
             tokio::select! {
                 biased;
-                () = interrupt.stop() => {}
+                () = self.shared.interrupt.stop() => {}
                 more = arrivals.next(), if is_fed => is_fed = more,
-                () = self.drivers.changed() => {}
-                () = self.home.clock.sleep_until(wake) => {}
+                () = self.shared.rested.notified() => {}
+                () = home.clock.sleep_until(wake) => {}
             }
         }
-        self.drivers.idle().await;
+        for site in self.sites() {
+            site.idle().await;
+        }
         Ok(())
+    }
+
+    fn sites(&self) -> Vec<Arc<Site>> {
+        std::iter::once(Arc::clone(&self.first)).chain(self.enrolment.sites()).collect()
     }
 
     /// Handles every delivery that waits; says when the next one that cannot be handled yet is due.
     async fn handle_all(&self) -> Option<Timestamp> {
-        let waiting = match self.home.deliveries.unhandled(BATCH).await {
+        let waiting = match self.first.home.deliveries.unhandled(BATCH).await {
             Ok(waiting) => waiting,
             Err(failure) => {
                 error!("deliveries cannot be read: {failure}");
@@ -137,7 +150,8 @@ impl Serving {
             }
         };
         info!(delivery.key = %delivery.key, verdict = verdict.as_str(), "handled a delivery");
-        match self.home.deliveries.settle(&delivery.key, &verdict, self.home.clock.now()).await {
+        let home = &self.first.home;
+        match home.deliveries.settle(&delivery.key, &verdict, home.clock.now()).await {
             Ok(_) => None,
             Err(failure) => {
                 error!(delivery.key = %delivery.key, "a delivery cannot be settled: {failure}");
@@ -146,7 +160,25 @@ impl Serving {
         }
     }
 
+    /// Gives the delivery to the site that it is for.
+    async fn carry_out(&self, delivery: &Delivery, matched: &Matched) -> Result<Done, CliError> {
+        if let Order::Enrol { added, removed } = &matched.order {
+            return self.enrolment.change(&self.shared, &self.first, added, removed).await;
+        }
+        let named = matched.repo.as_deref();
+        let of_first = named.is_none_or(|repo| repo.eq_ignore_ascii_case(&self.first.home.repo));
+        let site = if of_first {
+            Some(Arc::clone(&self.first))
+        } else {
+            named.and_then(|repo| self.enrolment.site(repo))
+        };
+        match site {
+            Some(site) => site.carry_out(delivery, matched).await,
+            None => Ok(Done::no("this server does not work for that repository")),
+        }
+    }
+
     fn after(&self, secs: i64) -> Timestamp {
-        self.home.clock.now().checked_add(SignedDuration::from_secs(secs)).unwrap_or(Timestamp::MAX)
+        self.first.home.clock.now().checked_add(SignedDuration::from_secs(secs)).unwrap_or(Timestamp::MAX)
     }
 }

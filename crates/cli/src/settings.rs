@@ -151,6 +151,8 @@ pub struct ServeSettings {
     pub max_runs: u32,
     /// Between two sweeps.
     pub sweep_secs: u64,
+    /// Whether repositories that an App is given are served, too.
+    pub enrol: bool,
     /// Between the last remark of a review and the rework.
     pub debounce_secs: u64,
 }

@@ -75,7 +75,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
     };
     let server = Server::new(ports, settings, live);
     let interrupt = Arc::new(Interrupt::listen(context.output));
-    let serving = Serving::new(context, Arc::clone(&home), rules, &interrupt);
+    let serving = Serving::new(context, Arc::clone(&home), rules, &interrupt)?;
     let arrivals = server.arrivals();
     for (provider, variable) in SECRETS {
         if context.var(variable).is_none() && provider == Provider::Github && home.github.is_some() {
@@ -93,7 +93,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
             served
         })
     };
-    let worked = serving.work(arrivals, &interrupt).await;
+    let worked = serving.work(arrivals).await;
     let served =
         intake.await.map_err(|error| CliError::new(exit::BUG, "serve").because(error.to_string()))?;
     served.map_err(Failure::from)?;
@@ -106,7 +106,8 @@ async fn settings(context: &Context, home: &Home, hosts: Vec<String>) -> Result<
     let secrets = |name: &str| context.var(name).map(Secrets::parse).unwrap_or_default();
     let mut rules = triggers::load(home)?;
     if let Some(github) = &home.github {
-        rules.repos = vec![home.repo.clone()];
+        // Whether another one is enrolled is looked up when its delivery is handled.
+        rules.repos = if home.settings.serve.enrol { Vec::new() } else { vec![home.repo.clone()] };
         // An App has an account of its own, which nobody else uses; a token's account may be a person's.
         let login = github.login().await?;
         rules.own.extend(login.ends_with("[bot]").then_some(login));

@@ -8,7 +8,7 @@ use miyabi_core::run::Run;
 use miyabi_core::standing::{Remark, Standing};
 use miyabi_core::trigger::Command;
 
-use super::Serving;
+use super::Site;
 use crate::error::CliError;
 
 const APPROVE: &str = "approve_anyway";
@@ -19,7 +19,7 @@ const REWORK: &str = "rework";
 /// Answers the open question of a run as a comment says; the id of the question may stand before the note.
 /// Says why not, where it cannot be.
 pub(super) async fn by_comment(
-    serving: &Serving,
+    site: &Site,
     row: &RunRow,
     command: Command,
     note: &str,
@@ -30,27 +30,27 @@ pub(super) async fn by_comment(
         Command::Reject => REJECT,
         _ => FIX,
     };
-    answer(serving, row, action, note, actor).await
+    answer(site, row, action, note, actor).await
 }
 
 /// Another attempt: the answer that has the step looked at again.
 pub(super) async fn again(
-    serving: &Serving,
+    site: &Site,
     row: &RunRow,
     note: &str,
     actor: &str,
 ) -> Result<Option<String>, CliError> {
-    answer(serving, row, FIX, note, actor).await
+    answer(site, row, FIX, note, actor).await
 }
 
 async fn answer(
-    serving: &Serving,
+    site: &Site,
     row: &RunRow,
     action: &str,
     note: &str,
     actor: &str,
 ) -> Result<Option<String>, CliError> {
-    let Some(run) = serving.home.engine(None).read(&row.id).await? else {
+    let Some(run) = site.home.engine(None).read(&row.id).await? else {
         return Ok(Some("the run is gone".to_owned()));
     };
     let (first, rest) = note.split_once(char::is_whitespace).unwrap_or((note, ""));
@@ -75,13 +75,13 @@ async fn answer(
         let ids: Vec<_> = question.actions.iter().map(|action| action.id.as_str()).collect();
         return Ok(Some(format!("question {} takes {}", question.id, ids.join(", "))));
     }
-    give(serving, row, question, action, actor, "comment", note.trim()).await?;
+    give(site, row, question, action, actor, "comment", note.trim()).await?;
     Ok(None)
 }
 
 /// What people did with the change says what they answer to the question whether to merge it.
 pub(super) async fn by_standing(
-    serving: &Serving,
+    site: &Site,
     row: &RunRow,
     run: &Run,
     standing: &Standing,
@@ -95,10 +95,10 @@ pub(super) async fn by_standing(
     let by = standing.by.as_deref().unwrap_or(actor);
     match standing.state {
         ChangeState::Merged if takes(question, APPROVE) => {
-            give(serving, row, question, APPROVE, by, "change merged", "").await
+            give(site, row, question, APPROVE, by, "change merged", "").await
         }
         ChangeState::Closed if takes(question, REJECT) => {
-            give(serving, row, question, REJECT, by, "change closed", "").await
+            give(site, row, question, REJECT, by, "change closed", "").await
         }
         ChangeState::Open if !standing.remarks.is_empty() && takes(question, REWORK) => {
             let lines: Vec<_> = standing.remarks.iter().map(Remark::line).collect();
@@ -106,7 +106,7 @@ pub(super) async fn by_standing(
             let lines: Vec<_> =
                 lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
             let by = &standing.remarks[0].by;
-            give(serving, row, question, REWORK, by, "review", &lines.join("\n")).await
+            give(site, row, question, REWORK, by, "review", &lines.join("\n")).await
         }
         _ => Ok(()),
     }
@@ -117,7 +117,7 @@ fn takes(question: &Escalation, action: &str) -> bool {
 }
 
 async fn give(
-    serving: &Serving,
+    site: &Site,
     row: &RunRow,
     question: &Escalation,
     action: &str,
@@ -128,5 +128,5 @@ async fn give(
     let answer =
         Answer { action: action.to_owned(), by: by.to_owned(), from: from.to_owned(), note: note.to_owned() };
     let fact = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
-    serving.tell(row, fact).await
+    site.tell(row, fact).await
 }

@@ -9,6 +9,7 @@ use miyabi_engine::Rest;
 use tokio::sync::{Notify, Semaphore};
 use tracing::{error, info, warn};
 
+use super::site::Shared;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::lock::RunLock;
@@ -24,10 +25,10 @@ pub(super) struct Drivers {
     home: Arc<Home>,
     interrupt: Arc<Interrupt>,
     /// Runs that work at once.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     state: Mutex<State>,
     /// Told when a driver ended.
-    ended: Notify,
+    ended: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -39,10 +40,11 @@ struct State {
 }
 
 impl Drivers {
-    /// No run is driven yet; at most so many will work at once.
-    pub(super) fn new(home: Arc<Home>, interrupt: Arc<Interrupt>, at_once: u32) -> Arc<Self> {
-        let places = Semaphore::new(at_once.max(1) as usize);
-        Arc::new(Self { home, interrupt, places, state: Mutex::default(), ended: Notify::new() })
+    /// No run is driven yet; places are shared with other repositories.
+    pub(super) fn new(home: Arc<Home>, shared: &Shared) -> Arc<Self> {
+        let (interrupt, places) = (Arc::clone(&shared.interrupt), Arc::clone(&shared.places));
+        let ended = Arc::clone(&shared.rested);
+        Arc::new(Self { home, interrupt, places, state: Mutex::default(), ended })
     }
 
     /// Drives the run, now or when a place is free; one that is driven looks at its log again before it rests.
@@ -83,11 +85,6 @@ impl Drivers {
     /// When [`wake`](Self::wake) is worth calling.
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
         self.state().wakes.first().map(|(at, _)| *at)
-    }
-
-    /// Returns when a driver ended, and another time may be the next one.
-    pub(super) async fn changed(&self) {
-        self.ended.notified().await;
     }
 
     /// Returns when nothing is driven any more.

@@ -12,7 +12,7 @@ use miyabi_forge::{GitHubForge, SeenComment, webhook};
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::Serving;
+use super::Site;
 use crate::error::CliError;
 
 /// Clocks differ, and a delivery takes its time: so much is looked at twice.
@@ -22,7 +22,7 @@ const EVENT: &str = "issue_comment";
 /// How deliveries are called that never came.
 const MISSED: &str = "missed-comment-";
 
-impl Serving {
+impl Site {
     /// Records what people said to us since the last look and nobody delivered. Without an earlier look nothing is:
     /// what was said before we came was not said to us.
     pub(super) async fn hear_missed(&self, github: &GitHubForge) -> Result<(), CliError> {
@@ -91,7 +91,8 @@ impl Serving {
     /// Ids of the comments that deliveries told of.
     async fn told_since(&self, since: Timestamp) -> Result<BTreeSet<u64>, CliError> {
         let mut ids = BTreeSet::new();
-        for row in self.home.deliveries.deliveries(&DeliveryFilter::default()).await? {
+        let filter = DeliveryFilter { repo: Some(self.home.repo.clone()), ..DeliveryFilter::default() };
+        for row in self.home.deliveries.deliveries(&filter).await? {
             if row.received_at < since {
                 break;
             }

@@ -12,22 +12,19 @@ use miyabi_core::run::{Run, StepState};
 use miyabi_core::trigger::{Command, Matched, Need, Notice, Order, Place};
 use miyabi_forge::GitHubForge;
 
-use super::{Done, Serving, answers, replies};
+use super::{Done, Site, answers, replies};
 use crate::error::CliError;
 use crate::starting::{self, Asked};
 
 /// The flow that issues run through.
 const FLOW: &str = "issue";
 
-impl Serving {
+impl Site {
     /// Does what an accepted delivery asks for. Errors: something that may pass; it is tried again.
     pub(super) async fn carry_out(&self, delivery: &Delivery, matched: &Matched) -> Result<Done, CliError> {
         let Some(github) = self.home.github.clone() else {
             return Ok(Done::no("this server keeps its issues itself and takes no orders from elsewhere"));
         };
-        if matched.repo.as_deref().is_some_and(|repo| !repo.eq_ignore_ascii_case(&self.home.repo)) {
-            return Ok(Done::no(format!("this server works for {} only", self.home.repo)));
-        }
         if self.was_heard(delivery).await? {
             return Ok(Done::Settled(Verdict::ignored("the comment was found before its delivery came")));
         }
@@ -56,7 +53,7 @@ impl Serving {
                 self.command(delivery, matched, *command, note, &run, actor).await
             }
             Order::Notice { notice } => self.notice(&github, delivery, notice, actor).await,
-            Order::Enrol { added, removed } => Ok(self.enrol(added, removed)),
+            Order::Enrol { .. } => Ok(Done::no("repositories are enrolled for the whole server")),
         }
     }
 
@@ -198,19 +195,6 @@ impl Serving {
             true => Done::Settled(delivery.verdict.clone()),
             false => Done::Settled(Verdict::ignored("no run waits for it")),
         })
-    }
-
-    /// One server works for one repository; others are named, so that people see why nothing happens.
-    fn enrol(&self, added: &[String], removed: &[String]) -> Done {
-        let ours = |repos: &[String]| repos.iter().any(|repo| repo.eq_ignore_ascii_case(&self.home.repo));
-        let reason = if ours(added) {
-            format!("{} is worked for already", self.home.repo)
-        } else if ours(removed) {
-            format!("{} was taken from the App: what is under way there will fail", self.home.repo)
-        } else {
-            format!("this server works for {} only", self.home.repo)
-        };
-        Done::Settled(Verdict::ignored(reason))
     }
 
     /// Tells a run something and has it driven on. Once it has ended there is nobody to tell.

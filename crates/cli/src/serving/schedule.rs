@@ -7,7 +7,7 @@ use miyabi_core::trigger::{On, Place, Rule, Subject, unmet};
 use miyabi_forge::IssueFilter;
 use tracing::{info, warn};
 
-use super::Serving;
+use super::Site;
 use crate::error::CliError;
 use crate::{starting, times};
 
@@ -53,7 +53,7 @@ impl Schedule {
     }
 }
 
-impl Serving {
+impl Site {
     /// Begins runs for the issues of a rule whose time has come. An issue that cannot be taken keeps no other back.
     pub(super) async fn on_time(&self, rule: &Rule) -> Result<(), CliError> {
         let On::Schedule { labels, .. } = &rule.on else { return Ok(()) };

@@ -8,11 +8,11 @@ use miyabi_core::trigger::Permission;
 use miyabi_forge::{GitHubForge, IssueFilter};
 use tracing::info;
 
-use super::{Serving, answers};
+use super::{Site, answers};
 use crate::error::CliError;
 use crate::starting::{self, Asked};
 
-impl Serving {
+impl Site {
     /// Asks the forge for what no delivery told. Errors: the forge does not answer.
     pub(super) async fn sweep(&self) -> Result<(), CliError> {
         let Some(github) = self.home.github.clone() else { return Ok(()) };

@@ -1,0 +1,86 @@
+//! One repository that is served: its home, its runs, its times.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use miyabi_core::ports::RunFilter;
+use miyabi_core::trigger::TriggerSettings;
+use tokio::sync::{Notify, Semaphore};
+use tracing::{info, warn};
+
+use super::drivers::Drivers;
+use super::schedule::Schedule;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use crate::triggers;
+use crate::wiring::Home;
+
+/// What all sites of a server share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) context: Context,
+    /// What may start what.
+    pub(super) rules: TriggerSettings,
+    pub(super) interrupt: Arc<Interrupt>,
+    /// Runs that work at once.
+    pub(super) places: Arc<Semaphore>,
+    /// Told when a run came to rest.
+    pub(super) rested: Arc<Notify>,
+}
+
+/// One repository that is served.
+pub(super) struct Site {
+    pub(super) context: Context,
+    pub(super) home: Arc<Home>,
+    pub(super) rules: TriggerSettings,
+    pub(super) drivers: Arc<Drivers>,
+    schedule: Mutex<Schedule>,
+}
+
+impl Site {
+    /// Nothing is done yet. Errors: a rule with a time that cannot be read.
+    pub(super) fn new(home: Arc<Home>, shared: &Shared) -> Result<Self, CliError> {
+        let schedule = Schedule::of(&triggers::load(&home)?.rules, home.clock.now())?;
+        Ok(Self {
+            context: shared.context.clone(),
+            drivers: Drivers::new(Arc::clone(&home), shared),
+            rules: shared.rules.clone(),
+            schedule: Mutex::new(schedule),
+            home,
+        })
+    }
+
+    /// Goes on with every run that has not ended.
+    pub(super) async fn go_on(&self) -> Result<(), CliError> {
+        for row in self.home.store.runs(&RunFilter { live: true, ..RunFilter::default() }).await? {
+            if row.repo == self.home.repo {
+                info!(run.id = %row.id, "goes on with run {} of {}", row.number, row.repo);
+                self.drivers.drive(&row.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the time asks for.
+    pub(super) async fn keep_time(&self, now: Timestamp) {
+        let due = self.schedule.lock().unwrap_or_else(PoisonError::into_inner).due(now);
+        for rule in due {
+            if let Err(error) = self.on_time(&rule).await {
+                warn!(rule = rule.name, "a rule's time passed without effect: {}", error.render());
+            }
+        }
+        self.drivers.wake(now);
+    }
+
+    /// When [`keep_time`](Self::keep_time) is worth calling.
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        let schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner).next();
+        schedule.into_iter().chain(self.drivers.next_wake()).min()
+    }
+
+    /// Returns when no run is driven any more.
+    pub(super) async fn idle(&self) {
+        self.drivers.idle().await;
+    }
+}
