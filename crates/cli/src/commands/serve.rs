@@ -7,7 +7,7 @@ use clap::Args;
 use miyabi_core::delivery::Provider;
 use miyabi_core::failure::Failure;
 use miyabi_forge::webhook::Secrets;
-use miyabi_server::{Live, Ports, Server, Settings};
+use miyabi_server::{Live, Ports, ServeError, Server, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -56,6 +56,9 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
             .hint("write address and port, such as `127.0.0.1:8095`")
     })?;
     let settings = settings(context, &home, args.hosts).await?;
+    if !address.ip().is_loopback() && settings.token.is_empty() {
+        return Err(Failure::from(ServeError::NeedsToken(address)).into());
+    }
     let rules = settings.triggers.clone();
     let listener = TcpListener::bind(address).await.map_err(|error| {
         CliError::new(exit::UNAVAILABLE, format!("listen on {address}"))
