@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests: a sealed environment, repositories, published crates, the program,
 //! and a model that answers from a script.
 
+pub mod crash;
 pub mod env;
 pub mod git_http;
 pub mod github;

@@ -44,6 +44,19 @@ impl RunLock {
     }
 }
 
+/// Removes what killed processes left of the locks of runs that have ended: `live` are those that have not.
+pub fn tidy(folder: &Path, live: &[RunId]) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let is_lock = path.extension().is_some_and(|end| end == "lock");
+        let run = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if is_lock && !live.iter().any(|id| id.as_str() == run) {
+            // A file that stays is only untidy.
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 /// Whether some process drives the run now. Makes no file.
 pub fn is_driven(folder: &Path, run: &RunId) -> bool {
     match File::open(path(folder, run)) {
@@ -75,5 +88,10 @@ mod tests {
         assert!(!is_driven(&runs, &a));
         RunLock::take(&runs, &a).await.unwrap().unwrap().retire();
         assert!(!runs.join("a.lock").exists());
+        fs::write(runs.join("c.lock"), "").unwrap();
+        fs::write(runs.join("last-look"), "").unwrap();
+        tidy(&runs, &[b]);
+        let left: Vec<_> = ["b.lock", "c.lock", "last-look"].map(|name| runs.join(name).exists()).into();
+        assert_eq!(left, [true, false, true], "only what belongs to no live run goes");
     }
 }

@@ -28,6 +28,8 @@ pub async fn resume(args: ResumeArgs, context: &Context) -> Result<Exit, CliErro
         Some(run) => vec![find_run(&look, run).await?],
         None => {
             let mut live = look.store.runs(&RunFilter { live: true, ..RunFilter::default() }).await?;
+            let ids: Vec<_> = live.iter().map(|run| run.id.clone()).collect();
+            lock::tidy(&look.runs_folder(), &ids);
             live.retain(|run| !lock::is_driven(&look.runs_folder(), &run.id));
             live
         }

@@ -13,6 +13,7 @@ use super::schedule::Schedule;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::lock;
 use crate::triggers;
 use crate::wiring::Home;
 
@@ -53,7 +54,10 @@ impl Site {
 
     /// Goes on with every run that has not ended.
     pub(super) async fn go_on(&self) -> Result<(), CliError> {
-        for row in self.home.store.runs(&RunFilter { live: true, ..RunFilter::default() }).await? {
+        let live = self.home.store.runs(&RunFilter { live: true, ..RunFilter::default() }).await?;
+        let ids: Vec<_> = live.iter().map(|row| row.id.clone()).collect();
+        lock::tidy(&self.home.runs_folder(), &ids);
+        for row in live {
             if row.repo == self.home.repo {
                 info!(run.id = %row.id, "goes on with run {} of {}", row.number, row.repo);
                 self.drivers.drive(&row.id);

@@ -285,7 +285,13 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         }
         Recommendation::Rework => {
             let why = match grow::findings(&report).is_empty() {
-                true => format!("nothing that an agent could mend; {}", report.not_measured.join("; ")),
+                true => {
+                    let nothing = "nothing that an agent could mend".to_owned();
+                    std::iter::once(nothing)
+                        .chain(report.not_measured.iter().cloned())
+                        .collect::<Vec<_>>()
+                        .join("; ")
+                }
                 false => closed(&report),
             };
             (Urgency::High, format!("score {} after {reworks} reworks: {why}", report.score))
