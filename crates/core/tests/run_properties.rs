@@ -4,105 +4,16 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
 use miyabi_core::decide::decide;
-use miyabi_core::event::{Answer, Event, EventBody, RunStarted};
-use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{CommitId, RunId, StepId, TreeId};
+use miyabi_core::event::{Answer, Event, EventBody};
+use miyabi_core::ids::{RunId, StepId};
 use miyabi_core::intent::Receipt;
-use miyabi_core::issue::Issue;
 use miyabi_core::plan::{Integrate, OnFailure, Plan, Purpose, RunCondition, Step, TaskWork, Uses, Work};
-use miyabi_core::policy::Policy;
-use miyabi_core::report::{Coverage, DocCounts, Measured, Measurements, TestCounts, Vulnerabilities, score};
 use miyabi_core::run::{Phase, Run, fold};
-use miyabi_core::session::Adapter;
 use miyabi_core::status::Status;
-use miyabi_core::task::{Decomposition, Task};
+use miyabi_testkit::dice::{Dice, failure, issue_plan, output, started, task};
 use proptest::prelude::*;
-use serde_json::{Value, json};
-
-/// A source of choices that a failing case shrinks.
-struct Dice {
-    rolls: Vec<u16>,
-    at: usize,
-}
-
-impl Dice {
-    /// A number below `sides`; when the rolls are used up, always 0, the friendliest choice.
-    fn roll(&mut self, sides: usize) -> usize {
-        let roll = self.rolls.get(self.at).copied().unwrap_or(0);
-        self.at += 1;
-        usize::from(roll) % sides.max(1)
-    }
-}
-
-fn task(id: &str, dependencies: Vec<StepId>) -> Task {
-    Task {
-        id: id.into(),
-        title: format!("Do {id}"),
-        description: String::new(),
-        kind: Kind::Feature,
-        agent: "codegen".to_owned(),
-        estimate_minutes: 10,
-        dependencies,
-        acceptance: Vec::new(),
-        files: Vec::new(),
-    }
-}
-
-fn started(plan: Plan, max_parallel: u32) -> RunStarted {
-    RunStarted {
-        number: 1,
-        repo: "local/sample".to_owned(),
-        flow: "issue".to_owned(),
-        issue: Issue {
-            number: 500,
-            title: "Add user authentication".to_owned(),
-            body: String::new(),
-            labels: Vec::new(),
-            author: "someone".to_owned(),
-            open: true,
-            url: "miyabi issue show 500".to_owned(),
-            created_at: Timestamp::UNIX_EPOCH,
-        },
-        base_branch: "main".to_owned(),
-        base_commit: CommitId::new("0".repeat(40)),
-        plan,
-        policy: Policy { max_parallel, ..Policy::default() },
-        adapter: Adapter::Claude,
-        planner: None,
-        actor: "someone".to_owned(),
-        trigger: "cli".to_owned(),
-        hosted: false,
-        suspicions: Vec::new(),
-        channels: Vec::new(),
-    }
-}
-
-/// The steps of the built-in issue flow.
-fn issue_plan() -> Plan {
-    let uses = |uses: Uses, needs: &[&str]| {
-        Step::new(uses.as_str(), Work::Uses(uses)).needs(needs.iter().copied().map(StepId::from))
-    };
-    let mut record = uses(Uses::Record, &["merge", "execute"]);
-    record.run_condition = RunCondition::Always;
-    let mut cleanup = uses(Uses::Cleanup, &["merge"]);
-    cleanup.on_failure = OnFailure::Continue;
-    Plan {
-        steps: vec![
-            uses(Uses::Analyse, &[]),
-            uses(Uses::Decompose, &["analyse"]),
-            uses(Uses::Execute, &["decompose"]),
-            uses(Uses::Review, &["execute"]),
-            uses(Uses::Change, &["review"]),
-            uses(Uses::Ci, &["change"]),
-            uses(Uses::Merge, &["ci"]),
-            record,
-            cleanup,
-            uses(Uses::Close, &["merge", "cleanup"]),
-        ],
-    }
-}
+use serde_json::json;
 
 /// A plan of `n` steps of all weights with random needs, conditions and failure rules.
 fn random_plan(n: usize, dice: &mut Dice) -> Plan {
@@ -142,79 +53,6 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
         steps.push(step);
     }
     Plan { steps }
-}
-
-fn output(run: &Run, work: &Work, dice: &mut Dice) -> Value {
-    match work {
-        Work::Uses(Uses::Analyse) => serde_json::to_value(Analysis {
-            complexity: [2.0, 4.0, 6.0, 8.0][dice.roll(4)],
-            kind: Kind::Feature,
-            security: Sensitivity::Low,
-            estimate_minutes: 60,
-            areas: Vec::new(),
-            reasons: Vec::new(),
-            analyst: "dice".to_owned(),
-        })
-        .unwrap(),
-        Work::Uses(Uses::Decompose) => {
-            let mut tasks: Vec<Task> = Vec::new();
-            for n in 1..=1 + dice.roll(6) {
-                let earlier: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
-                let dependencies = earlier.into_iter().filter(|_| dice.roll(3) == 1).collect();
-                tasks.push(task(&format!("task-500-{n}"), dependencies));
-            }
-            serde_json::to_value(Decomposition { tasks, coordinator: "dice".to_owned() }).unwrap()
-        }
-        Work::Uses(Uses::Review) => {
-            let measured = Measurements {
-                build: Measured::Value(dice.roll(8) != 1),
-                tests: Measured::Value(TestCounts { passed: 3, failed: [0, 0, 2][dice.roll(3)], ignored: 0 }),
-                coverage: Measured::Value(Coverage { lines: 100, covered: [100, 0][dice.roll(2)] }),
-                lint_warnings: Measured::Value([0, 12, 40][dice.roll(3)]),
-                security: Measured::Value(Vulnerabilities {
-                    packages: 1,
-                    critical_or_high: [0, 0, 1][dice.roll(3)],
-                    medium: 0,
-                    low: 0,
-                }),
-                docs: Measured::Value(DocCounts { public: 10, documented: [10, 5][dice.roll(2)] }),
-                secrets: Measured::Value([0, 0, 0, 1][dice.roll(4)]),
-            };
-            let ids = (CommitId::new("1".repeat(40)), TreeId::new("2".repeat(40)));
-            serde_json::to_value(score(measured, Vec::new(), run.policy(), ids.0, ids.1)).unwrap()
-        }
-        _ => json!({ "commit": "3".repeat(40), "tree": "4".repeat(40) }),
-    }
-}
-
-fn failure(work: &Work, dice: &mut Dice) -> Failure {
-    let classes = [
-        FailureClass::Permanent,
-        FailureClass::Transient,
-        FailureClass::ChecksFailed,
-        FailureClass::TimedOut,
-        FailureClass::NoChanges,
-        FailureClass::DirtyCheckout,
-        FailureClass::BaseMoved,
-        FailureClass::Conflict,
-    ];
-    if matches!(work, Work::Uses(Uses::Ci)) {
-        let class = [
-            FailureClass::Pending,
-            FailureClass::CiFailed,
-            FailureClass::ChangesRequested,
-            FailureClass::Rejected,
-            FailureClass::Transient,
-        ][dice.roll(5)];
-        return Failure::new(class, "the dice said so").evidence(json!(["check `日本` failed"]));
-    }
-    let possible = match work {
-        Work::Integrate(_) | Work::Uses(Uses::Update) => 8,
-        Work::Uses(Uses::Merge) => 7,
-        _ => 5,
-    };
-    let failure = Failure::new(classes[dice.roll(possible)], "the dice said so");
-    failure.evidence(json!({ "theirs": "5".repeat(40), "files": [] }))
 }
 
 /// Drives a run by dice and checks what must hold after every event. Returns the whole log.
@@ -347,7 +185,7 @@ proptest! {
 
     #[test]
     fn any_plan_ends(n in 1..24_usize, rolls in prop::collection::vec(any::<u16>(), 0..600), cancel: bool) {
-        let mut dice = Dice { rolls, at: 0 };
+        let mut dice = Dice::of(rolls);
         let plan = random_plan(n, &mut dice);
         let (run, log) = drive(plan, &mut dice, cancel);
         check_end(&run, &log);
@@ -355,14 +193,14 @@ proptest! {
 
     #[test]
     fn any_issue_run_ends(rolls in prop::collection::vec(any::<u16>(), 0..600), cancel: bool) {
-        let mut dice = Dice { rolls, at: 0 };
+        let mut dice = Dice::of(rolls);
         let (run, log) = drive(issue_plan(), &mut dice, cancel);
         check_end(&run, &log);
     }
 
     #[test]
     fn a_restart_at_any_event_decides_the_same(rolls in prop::collection::vec(any::<u16>(), 0..300)) {
-        let mut dice = Dice { rolls, at: 0 };
+        let mut dice = Dice::of(rolls);
         let (_, log) = drive(issue_plan(), &mut dice, false);
         let mut live = Run::start(&log[0]).unwrap();
         for end in 1..log.len() {
@@ -375,7 +213,7 @@ proptest! {
 
 #[test]
 fn when_all_goes_well_everything_succeeds() {
-    let mut dice = Dice { rolls: Vec::new(), at: 0 };
+    let mut dice = Dice::of(Vec::new());
     let (run, log) = drive(issue_plan(), &mut dice, false);
     check_end(&run, &log);
     let other: Vec<_> = run.steps().iter().filter(|state| state.status() != Status::Succeeded).collect();

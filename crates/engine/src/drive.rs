@@ -148,7 +148,7 @@ impl<'a> Drive<'a> {
             self.run = run;
         }
         for event in events.iter().filter(|event| event.seq >= from) {
-            self.act(event);
+            self.hear(event);
         }
         Ok(())
     }
@@ -157,23 +157,30 @@ impl<'a> Drive<'a> {
     pub(crate) async fn catch_up(&mut self) -> Result<(), EngineError> {
         for event in self.engine.store.load(&self.run.id, self.run.next_seq).await? {
             self.run.apply(&event)?;
-            self.act(&event);
+            self.hear(&event);
         }
         Ok(())
     }
 
-    /// Does what an appended event asks for.
-    fn act(&mut self, event: &Event) {
+    /// Takes in an event that somebody else appended: what it begins is begun there.
+    fn hear(&mut self, event: &Event) {
         for observer in &self.engine.observers {
             observer.event(&self.run, event);
         }
+        if let EventBody::CancelRequested { .. } = &event.body {
+            self.stop_all();
+        }
+    }
+
+    /// Does what an event asks for that was appended here.
+    fn act(&mut self, event: &Event) {
+        self.hear(event);
         match &event.body {
             EventBody::StepStarted { step, attempt } => self.start(step, *attempt),
             EventBody::IntentRecorded(intent) => {
                 self.writes.push_back((**intent).clone());
                 self.write_next();
             }
-            EventBody::CancelRequested { .. } => self.stop_all(),
             _ => {}
         }
     }
