@@ -80,10 +80,10 @@ impl Forge for ChanceForge {
                     Failure::new(FailureClass::Transient, "a limit").evidence(json!({ "retry_at": at }))
                 );
             }
-            3 => self.sleep(5).await,
+            3 => self.pause(5).await,
             4 => {
                 let found = self.effect(id);
-                self.sleep(90).await;
+                self.pause(90).await;
                 return Ok(Receipt { found, ..Receipt::default() });
             }
             5 if matches!(write, Write::Comment { .. }) && roll(&self.dice, 8) == 0 => {
@@ -98,7 +98,7 @@ impl Forge for ChanceForge {
 }
 
 impl ChanceForge {
-    async fn sleep(&self, seconds: i64) {
+    async fn pause(&self, seconds: i64) {
         let at = self.clock.now().saturating_add(SignedDuration::from_secs(seconds)).unwrap();
         self.clock.sleep_until(at).await;
     }
