@@ -49,6 +49,10 @@ pub enum Command {
     Log(commands::log::LogArgs),
     /// List and remove worktrees
     Worktree(commands::worktree::WorktreeArgs),
+    /// Find work that was kept, and bring it back
+    Recover(commands::recover::RecoverArgs),
+    /// Remove what nobody needs any more
+    Gc(commands::gc::GcArgs),
     /// List, read and merge changes
     Change(commands::change::ChangeArgs),
     /// List, read and answer questions

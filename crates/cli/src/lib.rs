@@ -114,6 +114,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Report(args) => commands::report::report(args, context).await,
         Command::Log(args) => commands::log::log(args, context).await,
         Command::Worktree(args) => commands::worktree::worktree(args, context).await,
+        Command::Recover(args) => commands::recover::recover(args, context).await,
+        Command::Gc(args) => commands::gc::gc(args, context).await,
         Command::Change(args) => commands::change::change(args, context).await,
         Command::Escalation(args) => commands::escalation::escalation(args, context).await,
         Command::Resume(args) => commands::resume::resume(args, context).await,

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
-use miyabi_core::ports::{Agents, Checks, Clock, Deliveries, Forge, LocalRecords, Notify, Store, Worktrees};
+use miyabi_core::ports::{
+    Agents, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Store, Worktrees,
+};
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{BuiltIn, Engine, Observer, World};
 use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
@@ -55,6 +57,8 @@ pub struct Home {
     pub records: Arc<dyn LocalRecords>,
     /// Checkouts and merges.
     pub worktrees: Arc<dyn Worktrees>,
+    /// What was kept when worktrees went.
+    pub keepsakes: Arc<dyn Keepsakes>,
     /// Coding programs.
     pub agents: Arc<dyn Agents>,
     /// Tools that measure.
@@ -91,7 +95,9 @@ impl Home {
         };
         let git = GitWorktrees::open(&root, options).map_err(Failure::from)?;
         let remote = git.remote();
-        let worktrees: Arc<dyn Worktrees> = Arc::new(git);
+        let git = Arc::new(git);
+        let keepsakes: Arc<dyn Keepsakes> = Arc::clone(&git) as _;
+        let worktrees: Arc<dyn Worktrees> = git;
         if access == Access::Write {
             hide(&root)?;
         }
@@ -122,6 +128,7 @@ impl Home {
             checks: Arc::new(ToolChecks::new(check_options(&root, &settings))),
             store,
             worktrees,
+            keepsakes,
             settings,
             clock: Arc::new(SystemClock),
             ids: Uuids,

@@ -146,6 +146,38 @@ pub struct Closed {
     pub branch_deleted: bool,
 }
 
+/// Something that was pinned before a removal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The ref, from `refs/` on.
+    pub name: String,
+    /// The run, as far as a ref can spell its id.
+    pub run: String,
+    /// The step, the same way.
+    pub step: String,
+    /// What is pinned.
+    pub commit: CommitId,
+    /// The commit below it, if there is one.
+    pub below: Option<CommitId>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// First line of its message.
+    pub subject: String,
+    /// A branch, here or at the remote, that holds all of it by now.
+    pub held_by: Option<String>,
+}
+
+/// A file in which something kept differs from what was below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptFile {
+    /// Relative to the repository.
+    pub path: String,
+    /// Lines that came.
+    pub insertions: u64,
+    /// Lines that went.
+    pub deletions: u64,
+}
+
 /// How a finished change is brought into its base branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandSpec {

@@ -20,6 +20,7 @@ mod open;
 mod parse;
 mod patch;
 mod pool;
+mod recover;
 mod registry;
 mod remote;
 mod repository;

@@ -44,6 +44,10 @@ impl GitWorktrees {
         &self.repository.common
     }
 
+    pub(crate) fn repository(&self) -> Arc<Repository> {
+        Arc::clone(&self.repository)
+    }
+
     /// The remote, if one was configured.
     pub fn remote(&self) -> Option<GitRemote> {
         GitRemote::of(&self.repository)

@@ -14,6 +14,7 @@ mod merge;
 mod never_lost;
 mod open;
 mod pool;
+mod recover;
 mod remote;
 mod resolve;
 mod wild;
