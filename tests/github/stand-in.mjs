@@ -16,6 +16,7 @@
 // Prints one line of JSON when it is ready and ends when its standard input ends.
 
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { pathToFileURL } from "node:url";
@@ -28,21 +29,29 @@ const REPOS = ["shop", "web"];
 const TOKENS = { tok_alice: "alice", tok_miyabi: "miyabi-bot", tok_mallory: "mallory" };
 const run = promisify(execFile);
 
-function freePort() {
-  return new Promise((done) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
+/** Runs what starts a server on port 0 within this process and does not say which port it got; gives the port too. */
+async function withPort(start) {
+  const { listen } = net.Server.prototype;
+  const listening = new Promise((done) => {
+    net.Server.prototype.listen = function (...options) {
+      this.once("listening", () => done(this.address().port));
+      return listen.apply(this, options);
+    };
   });
+  const started = await start();
+  net.Server.prototype.listen = listen;
+  return [started, await listening];
 }
 
-const inner = await freePort();
-const port = await freePort();
+// Listens before anybody is told of it; every port is given by the system, so tests side by side never meet.
+const server = http.createServer();
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const { port } = server.address();
 const all = ["contents", "issues", "pull_requests", "checks", "statuses", "metadata", "administration"];
-const emulator = await createEmulator({
+const [emulator, inner] = await withPort(() => createEmulator({
   service: "github",
-  port: inner,
+  port: 0,
   baseUrl: `http://127.0.0.1:${port}`,
   seed: {
     tokens: Object.fromEntries(
@@ -63,23 +72,23 @@ const emulator = await createEmulator({
       ],
     },
   },
-});
+}));
 const api = `http://127.0.0.1:${inner}`;
 
 /** Prism in front of the API; gives its port. It notes violations in a header and hands every request on. */
 async function prism() {
-  const port = await freePort();
   const description = `${config.tools}/@octokit/openapi/generated/api.github.com.json`;
   const program = `${config.tools}/@stoplight/prism-cli/dist/index.js`;
-  const child = spawn(process.execPath, [program, "proxy", "-p", String(port), description, api]);
+  const child = spawn(process.execPath, [program, "proxy", "-p", "0", description, api]);
   process.on("exit", () => child.kill("SIGKILL"));
   let said = "";
-  await new Promise((done, failed) => {
+  const port = await new Promise((done, failed) => {
     child.on("exit", () => failed(new Error(`prism ended: ${said}`)));
     child.stderr.on("data", (part) => (said += part));
     child.stdout.on("data", (part) => {
       said += part;
-      if (said.includes("Prism is listening")) done();
+      const listening = /Prism is listening on \S+:(\d+)/.exec(said);
+      if (listening) done(Number(listening[1]));
     });
   });
   child.stdout.removeAllListeners("data").resume();
@@ -343,7 +352,7 @@ function repository(name, bare) {
 }
 const repositories = [repository(REPOS[0], config.bare), repository(REPOS[1], config.second)];
 
-const server = http.createServer(async (request, response) => {
+server.on("request", async (request, response) => {
   try {
     const url = new URL(request.url, "http://127.0.0.1");
     const parts = [];
@@ -373,11 +382,9 @@ const server = http.createServer(async (request, response) => {
     response.writeHead(500).end(String(error));
   }
 });
-server.listen(port, "127.0.0.1", async () => {
-  for (const repository of repositories) await repository.open();
-  const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
-  const address = `http://127.0.0.1:${port}`;
-  console.log(JSON.stringify({ api: address, git: `${address}${repositories[0].address}`, key }));
-});
+for (const repository of repositories) await repository.open();
+const key = emulator.generatedSecrets.find((secret) => secret.kind === "github.app_private_key")?.value;
+const address = `http://127.0.0.1:${port}`;
+console.log(JSON.stringify({ api: address, git: `${address}${repositories[0].address}`, key }));
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));

@@ -7,7 +7,7 @@
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import { createServer as reserve } from "node:net";
+import { Server } from "node:net";
 import { pathToFileURL } from "node:url";
 
 const { tools } = JSON.parse(process.argv[2]);
@@ -39,15 +39,18 @@ const mail = new SMTPServer({
 });
 await new Promise((done) => mail.listen(0, "127.0.0.1", done));
 
-const slackPort = await new Promise((done) => {
-  const server = reserve().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
+// The stand-in does not say which port the system gave it.
+const { listen } = Server.prototype;
+const listening = new Promise((done) => {
+  Server.prototype.listen = function (...options) {
+    this.once("listening", () => done(this.address().port));
+    return listen.apply(this, options);
+  };
 });
 const token = "xoxb-test";
-const base = `http://127.0.0.1:${slackPort}`;
-await createEmulator({ service: "slack", port: slackPort, seed: { tokens: { [token]: { login: "alice", scopes: [] } } } });
+await createEmulator({ service: "slack", port: 0, seed: { tokens: { [token]: { login: "alice", scopes: [] } } } });
+Server.prototype.listen = listen;
+const base = `http://127.0.0.1:${await listening}`;
 
 async function slack(method, body) {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };

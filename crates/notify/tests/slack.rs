@@ -11,7 +11,7 @@ use miyabi_core::ports::{Note, Notify};
 use miyabi_notify::{Messengers, Slack};
 use miyabi_testkit::{ManualClock, fixtures};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const NOTE: Note<'static> = Note { subject: "a question", body: "yes or no", url: "" };
 
@@ -64,7 +64,10 @@ async fn each_answer_has_its_class_and_none_tells_the_address() {
 
 #[tokio::test]
 async fn nobody_there_may_pass_and_what_is_not_configured_does_not() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound but not listening: nobody else can get the port meanwhile.
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = bound.local_addr().unwrap();
     let failure = tell(&format!("http://{address}/hidden")).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Transient);
     assert!(!failure.message.contains("hidden"), "{failure:?}");
