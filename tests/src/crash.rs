@@ -13,7 +13,7 @@ use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, Comment, Issue};
 use miyabi_core::ports::{
     CheckJob, Checked, Checks, Created, EscalationRow, Forge, NewRun, RunFilter, RunRow, Scope, SessionRow,
-    Stop, Store, StoreError, TaskRow,
+    Stop, Store, StoreError, TaskRow, UsedSince,
 };
 use miyabi_core::report::{
     Check, CheckEnd, CheckKind, Coverage, DocCounts, Finding, Measured, Measurements, Severity, TestCounts,
@@ -122,6 +122,10 @@ impl Store for CrashStore {
 
     async fn tasks(&self, run: &RunId) -> Result<Vec<TaskRow>, StoreError> {
         self.inner.tasks(run).await
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<UsedSince, StoreError> {
+        self.inner.used_since(since).await
     }
 
     async fn open_escalations(&self) -> Result<Vec<EscalationRow>, StoreError> {

@@ -55,6 +55,8 @@ pub enum Command {
     Gc(commands::gc::GcArgs),
     /// List, read and merge changes
     Change(commands::change::ChangeArgs),
+    /// Show what was spent on agents, and let a run go on
+    Budget(commands::budget::BudgetArgs),
     /// List, read and answer questions
     Escalation(commands::escalation::EscalationArgs),
     /// Go on with interrupted and waiting runs

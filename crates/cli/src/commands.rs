@@ -1,5 +1,6 @@
 //! One file per command: its arguments, whose documentation is its help, and parse → load → call → show.
 
+pub mod budget;
 pub mod cancel;
 pub mod change;
 pub mod config;

@@ -125,6 +125,7 @@ fn exit_of(class: FailureClass) -> Exit {
         | FailureClass::BaseMoved
         | FailureClass::AgentFailed
         | FailureClass::BadAnswer
+        | FailureClass::Budget
         | FailureClass::Rejected
         | FailureClass::Cancelled => exit::FAILED,
     }

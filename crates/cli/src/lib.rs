@@ -117,6 +117,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Recover(args) => commands::recover::recover(args, context).await,
         Command::Gc(args) => commands::gc::gc(args, context).await,
         Command::Change(args) => commands::change::change(args, context).await,
+        Command::Budget(args) => commands::budget::budget(args, context).await,
         Command::Escalation(args) => commands::escalation::escalation(args, context).await,
         Command::Resume(args) => commands::resume::resume(args, context).await,
         Command::Cancel(args) => commands::cancel::cancel(args, context).await,

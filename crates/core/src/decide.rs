@@ -5,11 +5,14 @@
 //! It never waits, never fails, and reads no clock: the same log at the same time gives the same decisions.
 
 mod ask;
+mod budget;
 mod elsewhere;
 mod grow;
 mod judge;
 mod tell;
 mod write;
+
+pub(crate) use ask::APPROVE;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +38,7 @@ pub fn decide(run: &Run, now: Timestamp) -> Vec<EventBody> {
         cancel(run, &mut events);
     }
     if events.is_empty() {
+        budget::tell(run, &mut events);
         for state in run.to_judge(now) {
             judge::judge(run, state, now, &mut events);
         }
@@ -89,10 +93,29 @@ fn start(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
             Weight::Light => {}
         }
     }
+    let (mut agents, mut lacking) = (0, false);
+    let asks_for_budget = run.asks_for_budget();
     for state in run.startable(now) {
         match weight(&state.step.work) {
             Weight::Heavy if places == 0 => continue,
-            Weight::Heavy => places -= 1,
+            Weight::Heavy if state.is_agents() && asks_for_budget => continue,
+            Weight::Heavy
+                if state.is_agents()
+                    && let Some(failure) = crate::budget::exhausted(run, agents) =>
+            {
+                // One step asks for all of them, and only when nothing is under way that may still use what is left.
+                if agents == 0 && !lacking && !run.running().any(StepState::is_agents) {
+                    let (step, attempt) = (state.step.id.clone(), state.attempt + 1);
+                    events.push(EventBody::StepStarted { step: step.clone(), attempt });
+                    events.push(EventBody::StepFailed { step, attempt, failure });
+                    lacking = true;
+                }
+                continue;
+            }
+            Weight::Heavy => {
+                places -= 1;
+                agents += usize::from(state.is_agents());
+            }
             Weight::Lane if !lane_free => continue,
             Weight::Lane => lane_free = false,
             Weight::Light => {}

@@ -35,6 +35,8 @@ pub enum FailureClass {
     AgentFailed,
     /// An agent's structured answer did not fit its schema.
     BadAnswer,
+    /// There is no budget for another agent session.
+    Budget,
     /// A person said no.
     Rejected,
     /// A person stopped it.

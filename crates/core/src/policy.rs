@@ -54,6 +54,26 @@ pub struct Policy {
     pub check_deadline_secs: u64,
     /// Between asking a process to end and killing it, in seconds.
     pub grace_secs: u64,
+    /// Attempts of one task that may fail in the very same way before a person is asked; 0: any number.
+    pub same_failures: u32,
+    /// Tasks whose agents may fail in the same way one after the other before a person is asked; 0: any number.
+    pub breaker_tasks: u32,
+    /// Agent sessions of one run before a person is asked; 0: any number.
+    pub budget_run_sessions: u32,
+    /// Minutes of agent sessions, the same way.
+    pub budget_run_minutes: u32,
+    /// Tokens in and out, the same way, as far as programs state them.
+    pub budget_run_tokens: u64,
+    /// US dollars, the same way, as far as programs state them.
+    pub budget_run_usd: f64,
+    /// Agent sessions of all runs of a repository in one day (UTC); 0: any number.
+    pub budget_day_sessions: u32,
+    /// Minutes of agent sessions, the same way.
+    pub budget_day_minutes: u32,
+    /// Tokens in and out, the same way.
+    pub budget_day_tokens: u64,
+    /// US dollars, the same way.
+    pub budget_day_usd: f64,
     /// How long the forge's CI may stay silent about a commit before it counts as not configured, in seconds.
     pub ci_grace_secs: u64,
     /// Between two looks at a forge's CI at first, in seconds; it doubles up to 5 minutes. A delivery wakes it earlier.
@@ -85,6 +105,16 @@ impl Default for Policy {
             agent_deadline_secs: 3600,
             check_deadline_secs: 1800,
             grace_secs: 5,
+            same_failures: 2,
+            breaker_tasks: 3,
+            budget_run_sessions: 100,
+            budget_run_minutes: 0,
+            budget_run_tokens: 0,
+            budget_run_usd: 0.0,
+            budget_day_sessions: 0,
+            budget_day_minutes: 0,
+            budget_day_tokens: 0,
+            budget_day_usd: 0.0,
             ci_grace_secs: 60,
             ci_poll_secs: 15,
             ci_deadline_secs: 6 * 3600,

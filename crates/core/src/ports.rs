@@ -23,7 +23,9 @@ pub use forge::{Forge, LocalRecords, NewChange};
 pub use keepsakes::Keepsakes;
 pub use notify::{Note, Notify};
 pub use remote::{PushSpec, Pushed, Remote};
-pub use store::{Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow};
+pub use store::{
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
+};
 pub use surroundings::{Clock, Ids, Journal};
 pub use worktrees::{AddedLine, Worktrees};
 

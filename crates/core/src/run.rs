@@ -6,6 +6,7 @@
 
 mod extend;
 mod fold;
+mod spending;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use fold::{Illegal, fold};
+pub use spending::{Spending, Streak};
 pub use step::{Phase, StepState};
 
 use crate::analysis::Analysis;
@@ -54,6 +56,8 @@ pub struct Run {
     pub answers_by_people: u32,
     /// Writes that are not done, in the order in which they were recorded.
     pub open_intents: Vec<Intent>,
+    /// What holds its agents up or lets them go.
+    pub spending: Spending,
     /// Every write that was ever recorded, with what became of it.
     pub intents: HashMap<IntentId, Option<Receipt>>,
     steps: Vec<StepState>,
@@ -154,25 +158,33 @@ impl Run {
     /// Whether nothing moves: no attempt, no write, nothing to judge and nothing that may start.
     pub fn is_at_rest(&self) -> bool {
         let Ready { doomed, heavy, lane, light } = &self.ready;
+        let held = || self.asks_for_budget() && heavy.iter().all(|&ix| self.steps[ix].is_agents());
         self.running.is_empty()
             && self.judging.is_empty()
             && self.open_intents.is_empty()
             && doomed.is_empty()
-            && heavy.is_empty()
+            && (heavy.is_empty() || held())
             && lane.is_empty()
             && light.is_empty()
     }
 
     /// When to decide again although nothing happened: the next retry, the end of a notice, a question's deadline.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        let timed = self.timed.first().map(|(at, _)| *at);
+        let timed = self.next_timer();
         let deadline = self.questions.values().map(|question| question.deadline).min();
         timed.into_iter().chain(deadline).min()
     }
 
     /// The next time that something happens by itself, questions left aside.
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timed.first().map(|(at, _)| *at)
+        let holds = self.asks_for_budget();
+        let mut moves = self.timed.iter().filter(|&&(_, ix)| !(holds && self.steps[ix].is_agents()));
+        moves.next().map(|(at, _)| *at)
+    }
+
+    /// Whether a person is asked for budget: until then no agent starts.
+    pub fn asks_for_budget(&self) -> bool {
+        self.questions.values().filter_map(|question| self.step(&question.step)).any(StepState::lacks_budget)
     }
 
     /// Whether everything that will happen by itself is another look at something elsewhere.

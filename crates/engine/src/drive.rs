@@ -11,14 +11,15 @@ use miyabi_core::ids::{Attempt, StepId};
 use miyabi_core::intent::{Intent, Write};
 use miyabi_core::plan::{Uses, Work};
 use miyabi_core::ports::{Clock, StoreError};
-use miyabi_core::run::{Run, fold};
+use miyabi_core::run::{Phase, Run, fold};
 use miyabi_core::session::SessionEnd;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use crate::day::Ask;
 use crate::executor::{Engine, Rest};
 use crate::message::{Message, Written};
-use crate::steps::{Job, Outcome, Progress};
+use crate::steps::{Job, Outcome, Progress, Working};
 use crate::writer::Writer;
 use crate::{EngineError, capture};
 
@@ -167,8 +168,12 @@ impl<'a> Drive<'a> {
         for observer in &self.engine.observers {
             observer.event(&self.run, event);
         }
-        if let EventBody::CancelRequested { .. } = &event.body {
-            self.stop_all();
+        match &event.body {
+            EventBody::CancelRequested { .. } => self.stop_all(),
+            EventBody::SessionStarted(started) => {
+                self.engine.day.leave(&(self.run.id.clone(), started.step.clone(), started.attempt));
+            }
+            _ => {}
         }
     }
 
@@ -187,6 +192,9 @@ impl<'a> Drive<'a> {
 
     fn start(&mut self, step: &StepId, attempt: Attempt) {
         let Some(state) = self.run.step(step) else { return };
+        if state.attempt != attempt || state.phase != Phase::Running {
+            return; // it ended in the same breath
+        }
         if matches!(state.step.work, Work::Uses(Uses::Change | Uses::Merge | Uses::Close)) {
             return; // ends with its intent
         }
@@ -194,6 +202,8 @@ impl<'a> Drive<'a> {
         self.stops.insert((step.clone(), attempt), stop);
         let progress = Progress::new(self.sender.clone(), self.engine.observers.clone(), step.clone());
         let work = self.engine.runner.start(Job { run: &self.run, state, progress, stop: stopped.clone() });
+        let ask = if state.is_agents() { Ask::of(&self.run, step, attempt) } else { None };
+        let work = within_the_day(work, ask, self.engine);
         let deadline = state.step.timeout_secs.map(|secs| {
             let wait = SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX));
             self.engine.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
@@ -328,6 +338,19 @@ fn pair(first: EventBody, second: Option<EventBody>) -> Vec<Fact> {
 /// The next event of a run; time never goes back in a log.
 pub(crate) fn next_event(run: &Run, body: EventBody, now: Timestamp) -> Event {
     Event { run: run.id.clone(), seq: run.next_seq, at: now.max(run.last_at), body }
+}
+
+/// The work, if the budget of the day has room for it.
+fn within_the_day(work: Working, ask: Option<Ask>, engine: &Engine) -> Working {
+    let Some(ask) = ask else { return work };
+    let (day, store, clock) = (engine.day.clone(), Arc::clone(&engine.store), Arc::clone(&engine.clock));
+    Box::pin(async move {
+        let place = ask.place.clone();
+        day.enter(ask, store.as_ref(), clock.as_ref()).await?;
+        let outcome = work.await;
+        day.leave(&place);
+        outcome
+    })
 }
 
 /// The outcome of a step's work; past its deadline it is asked to stop and counts as timed out.

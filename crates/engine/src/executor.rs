@@ -11,6 +11,7 @@ use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
 use tokio::sync::mpsc;
 
+use crate::day::Day;
 use crate::drive::{Drive, next_event};
 use crate::steps::StepRunner;
 use crate::{EngineError, Observer, writer};
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) runner: Arc<dyn StepRunner>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) redactor: Arc<Redactor>,
+    pub(crate) day: Day,
 }
 
 impl Engine {
@@ -63,7 +65,17 @@ impl Engine {
     ) -> Self {
         let redactor = Arc::new(Redactor::new([]));
         let notify = Arc::new(writer::Silent);
-        Self { store, forge, notify, agents, clock, runner, observers: Vec::new(), redactor }
+        Self {
+            store,
+            forge,
+            notify,
+            agents,
+            clock,
+            runner,
+            observers: Vec::new(),
+            redactor,
+            day: Day::default(),
+        }
     }
 
     /// Takes these secrets out of whatever becomes an event, besides those that are known by their shape.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
+mod day;
 mod drive;
 mod executor;
 mod message;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use miyabi_core::event::Event;
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{
-    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
 use tokio::sync::broadcast;
 
@@ -82,6 +82,10 @@ impl Store for Watched {
 
     async fn tasks(&self, run: &RunId) -> Result<Vec<TaskRow>, StoreError> {
         self.store.tasks(run).await
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<UsedSince, StoreError> {
+        self.store.used_since(since).await
     }
 
     async fn open_escalations(&self) -> Result<Vec<EscalationRow>, StoreError> {

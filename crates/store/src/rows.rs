@@ -1,7 +1,9 @@
 //! The tables beside the log, read.
 
+use jiff::Timestamp;
+use miyabi_core::budget::Amounts;
 use miyabi_core::ids::RunId;
-use miyabi_core::ports::{EscalationRow, RunFilter, RunRow, SessionRow, TaskRow};
+use miyabi_core::ports::{EscalationRow, RunFilter, RunRow, SessionRow, TaskRow, UsedSince};
 use miyabi_core::session::Usage;
 use rusqlite::{Connection, Params, Row, ToSql};
 
@@ -41,6 +43,40 @@ pub(crate) fn sessions(connection: &Connection, run: &RunId) -> Result<Vec<Sessi
 pub(crate) fn tasks(connection: &Connection, run: &RunId) -> Result<Vec<TaskRow>, Error> {
     let sql = "SELECT * FROM tasks WHERE run = (SELECT key FROM runs WHERE id = ?1) ORDER BY key";
     all(connection, sql, [run.as_str()], |row| task(row, run)).doing("list tasks")
+}
+
+/// What the sessions of all runs used that began at that time or later.
+pub(crate) fn used_since(connection: &Connection, since: Timestamp) -> Result<UsedSince, Error> {
+    let sql = "WITH used AS (
+                   SELECT ifnull(duration_sec, 0) / 60.0 AS minutes,
+                          ifnull(input_tokens, 0) + ifnull(output_tokens, 0) AS tokens,
+                          ifnull(cost_usd, 0.0) AS usd,
+                          completion_time IS NULL AS open
+                   FROM sessions WHERE started_at >= ?1)
+               SELECT count(*) AS sessions, ifnull(sum(open), 0) AS open,
+                      total(minutes) AS minutes, total(tokens) AS tokens, total(usd) AS usd,
+                      ifnull(max(minutes), 0.0) AS most_minutes,
+                      CAST(ifnull(max(tokens), 0) AS REAL) AS most_tokens,
+                      ifnull(max(usd), 0.0) AS most_usd
+               FROM used";
+    let mut rows = all(connection, sql, [Time(since)], |row| {
+        let sessions = row.get::<_, u32>("sessions")?;
+        let used = Amounts {
+            sessions: f64::from(sessions),
+            minutes: row.get("minutes")?,
+            tokens: row.get("tokens")?,
+            usd: row.get("usd")?,
+        };
+        let largest = Amounts {
+            sessions: f64::from(sessions.min(1)),
+            minutes: row.get("most_minutes")?,
+            tokens: row.get("most_tokens")?,
+            usd: row.get("most_usd")?,
+        };
+        Ok(UsedSince { used, largest, open: row.get::<_, u32>("open")? as usize })
+    })
+    .doing("add up sessions")?;
+    Ok(rows.pop().unwrap_or_default())
 }
 
 /// Questions of live runs without an answer, oldest first.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use miyabi_core::event::Event;
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{
-    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -118,6 +118,10 @@ impl Store for SqliteStore {
     async fn tasks(&self, run: &RunId) -> Result<Vec<TaskRow>, StoreError> {
         let run = run.clone();
         Ok(self.read(move |connection| rows::tasks(connection, &run)).await?)
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<UsedSince, StoreError> {
+        Ok(self.read(move |connection| rows::used_since(connection, since)).await?)
     }
 
     async fn open_escalations(&self) -> Result<Vec<EscalationRow>, StoreError> {

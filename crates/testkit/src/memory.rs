@@ -13,7 +13,7 @@ use miyabi_core::event::{Event, EventBody};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{
-    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow,
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
 
 /// The ports `Store`, `Deliveries` and `LocalRecords` in memory, under the same contracts as the real store.
@@ -123,6 +123,19 @@ impl Store for MemoryStore {
 
     async fn tasks(&self, run: &RunId) -> Result<Vec<TaskRow>, StoreError> {
         Ok(self.state().log(run).map(|log| replay::tasks(log)).unwrap_or_default())
+    }
+
+    async fn used_since(&self, since: Timestamp) -> Result<UsedSince, StoreError> {
+        let state = self.state();
+        let sessions = state.logs.iter().flat_map(|log| replay::sessions(log));
+        let mut all = UsedSince::default();
+        for row in sessions.filter(|row| row.started_at >= since) {
+            let one = replay::amounts(&row);
+            all.used = all.used.plus(one);
+            all.largest = all.largest.max(one);
+            all.open += usize::from(row.completion_time.is_none());
+        }
+        Ok(all)
     }
 
     async fn open_escalations(&self) -> Result<Vec<EscalationRow>, StoreError> {

@@ -8,11 +8,13 @@ use crate::ids::EscalationId;
 use crate::run::{Run, StepState};
 
 /// Go on although miyabi would not.
-pub(super) const APPROVE: &str = "approve_anyway";
+pub(crate) const APPROVE: &str = "approve_anyway";
 /// A person mends it; then it is looked at again.
 pub(super) const FIX: &str = "manual_fix";
 /// An agent does what the answer's note asks for.
 pub(super) const REWORK: &str = "rework";
+/// It goes on by itself when its time has come.
+pub(super) const WAIT: &str = "wait";
 /// The step fails.
 pub(super) const REJECT: &str = "reject";
 
@@ -35,9 +37,22 @@ pub(super) fn ask(
     now: Timestamp,
     events: &mut Vec<EventBody>,
 ) {
-    let raised = events.iter().filter(|event| matches!(event, EventBody::EscalationRaised(_))).count() as u32;
     let wait =
         SignedDuration::from_secs(i64::try_from(run.policy().escalation_deadline_secs).unwrap_or(i64::MAX));
+    let deadline = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    ask_until(run, state, question, numbers, deadline, events);
+}
+
+/// The same, with a deadline of its own.
+pub(super) fn ask_until(
+    run: &Run,
+    state: &StepState,
+    question: Question,
+    numbers: &[(&str, f64)],
+    deadline: Timestamp,
+    events: &mut Vec<EventBody>,
+) {
+    let raised = events.iter().filter(|event| matches!(event, EventBody::EscalationRaised(_))).count() as u32;
     let default_action = question.actions.last().map_or(REJECT, |(id, _)| *id);
     let rule = question.reason.clone();
     let escalation = Escalation {
@@ -54,7 +69,7 @@ pub(super) fn ask(
             .iter()
             .map(|(id, label)| EscalationAction { id: (*id).to_owned(), label: label.clone() })
             .collect(),
-        deadline: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
+        deadline,
         default_action: default_action.to_owned(),
     };
     tell::of_question(run, state, &escalation, events);

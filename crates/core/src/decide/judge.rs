@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::{APPROVE, FIX, Question, REJECT, REWORK, ask};
-use super::{backoff, elsewhere, gate, grow, tell, write};
+use super::{backoff, budget, elsewhere, gate, grow, tell, write};
 use crate::analysis::Analysis;
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::{Failure, FailureClass};
@@ -28,15 +28,15 @@ pub(super) fn judge(run: &Run, state: &StepState, now: Timestamp, events: &mut V
     }
 }
 
-fn answer(state: &StepState) -> Option<&str> {
+pub(super) fn answer(state: &StepState) -> Option<&str> {
     state.answer.as_ref().map(|answer| answer.action.as_str())
 }
 
-fn answered_by(state: &StepState) -> String {
+pub(super) fn answered_by(state: &StepState) -> String {
     state.answer.as_ref().map_or_else(String::new, |answer| format!("{} by {}", answer.action, answer.by))
 }
 
-fn block(state: &StepState, rule: impl Into<String>, events: &mut Vec<EventBody>) {
+pub(super) fn block(state: &StepState, rule: impl Into<String>, events: &mut Vec<EventBody>) {
     gate(events, &state.step.id, Gate::Block, rule, &[]);
 }
 
@@ -51,8 +51,13 @@ fn judge_failure(
 ) {
     let policy = run.policy();
     let step = &state.step;
-    let times = state.failures.len() as u32;
+    let times = state.failures.iter().filter(|class| **class != FailureClass::Budget).count() as u32;
     let of_class = state.failures.iter().filter(|class| **class == failure.class).count() as u32;
+    if failure.class == FailureClass::Budget {
+        return budget::judge(run, state, failure, now, events);
+    }
+    // Trying it once more would cost the same and end the same.
+    let stuck = policy.same_failures > 0 && state.same_failures >= policy.same_failures;
     match answer(state) {
         Some(APPROVE) if matches!(step.work, Work::Integrate(_) | Work::Task(_) | Work::Uses(Uses::Ci)) => {
             return gate(events, &step.id, Gate::Proceed, answered_by(state), &[]);
@@ -83,6 +88,9 @@ fn judge_failure(
         FailureClass::Conflict => judge_conflict(run, state, failure, now, events),
         FailureClass::BaseMoved => judge_base_moved(run, state, now, events),
         FailureClass::DirtyCheckout => ask(run, state, dirty_checkout(failure), &[], now, events),
+        FailureClass::ChecksFailed | FailureClass::BadAnswer if stuck => {
+            ask(run, state, checks_failed(state, failure), &[], now, events);
+        }
         FailureClass::ChecksFailed | FailureClass::BadAnswer if times < policy.task_attempts => {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
             gate(
@@ -94,7 +102,7 @@ fn judge_failure(
             );
         }
         FailureClass::ChecksFailed => ask(run, state, checks_failed(state, failure), &[], now, events),
-        _ if step.on_failure == OnFailure::Retry && times <= step.max_retries => {
+        _ if step.on_failure == OnFailure::Retry && !stuck && times <= step.max_retries => {
             let numbers = [("failures", f64::from(times)), ("retries", f64::from(step.max_retries))];
             gate(events, &step.id, Gate::Retry { at: now }, "the flow asks for another attempt", &numbers);
         }

@@ -50,7 +50,15 @@ pub(super) fn of_end(
     notify(run, state, "end-note", &subject, &view::end_note(run, status, reason), events);
 }
 
-fn notify(run: &Run, state: &StepState, what: &str, subject: &str, body: &str, events: &mut Vec<EventBody>) {
+/// A message to those who are told by mail or chat.
+pub(super) fn notify(
+    run: &Run,
+    state: &StepState,
+    what: &str,
+    subject: &str,
+    body: &str,
+    events: &mut Vec<EventBody>,
+) {
     let subject = format!("[miyabi] {}#{} {subject}", run.started.repo, run.started.issue.number);
     let subject = crate::plain::one_line(&subject, 200);
     let url = run.started.issue.url.clone();

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Amounts;
 use crate::event::{Escalation, Event, RunStarted};
 use crate::failure::Failure;
-use crate::ids::{EscalationId, IssueNumber, RunId, RunNumber};
+use crate::ids::{EscalationId, IssueNumber, RunId, RunNumber, StepId};
 use crate::status::Status;
 
 /// Why the store did not do it.
@@ -56,8 +57,22 @@ pub trait Store: Send + Sync {
     /// Tasks of a run, in order.
     async fn tasks(&self, run: &RunId) -> Result<Vec<TaskRow>, StoreError>;
 
+    /// What the sessions of all runs used that began at that time or later.
+    async fn used_since(&self, since: Timestamp) -> Result<UsedSince, StoreError>;
+
     /// Questions without an answer, oldest first.
     async fn open_escalations(&self) -> Result<Vec<EscalationRow>, StoreError>;
+}
+
+/// What all runs used since some time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsedSince {
+    /// All sessions together; what a session used counts from its end.
+    pub used: Amounts,
+    /// The most that one of them used.
+    pub largest: Amounts,
+    /// How many of them have not ended.
+    pub open: usize,
 }
 
 /// A run to begin.
@@ -128,7 +143,7 @@ pub struct SessionRow {
     /// Its run.
     pub run: RunId,
     /// Its step.
-    pub step: crate::ids::StepId,
+    pub step: StepId,
     /// Which try.
     pub attempt: u32,
     /// How it was driven.
@@ -149,7 +164,7 @@ pub struct SessionRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRow {
     /// `task-500-2`.
-    pub task_id: crate::ids::StepId,
+    pub task_id: StepId,
     /// Its run.
     pub run: RunId,
     /// The issue.
@@ -157,7 +172,7 @@ pub struct TaskRow {
     /// One line.
     pub title: String,
     /// Ids of the tasks it stands on.
-    pub dependencies: Vec<crate::ids::StepId>,
+    pub dependencies: Vec<StepId>,
     /// In minutes.
     pub estimated_duration: u32,
     /// The agent.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Phase, Ready, Run, SessionState, StepState, Weight, weight};
+use super::{Phase, Ready, Run, SessionState, Spending, StepState, Weight, weight};
 use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{Attempt, StepId};
@@ -63,6 +63,7 @@ impl Run {
             questions_raised: 0,
             answers_by_people: 0,
             open_intents: Vec::new(),
+            spending: Spending::default(),
             intents: HashMap::new(),
             steps: Vec::new(),
             index: HashMap::new(),
@@ -150,13 +151,18 @@ impl Run {
                     end: None,
                     usage: Default::default(),
                 });
+                self.spending.session_started();
                 Ok(())
             }
             EventBody::SessionEnded(ended) => {
                 let session = self.sessions.iter_mut().rev().find(|session| session.id == ended.session);
                 let session = session.ok_or_else(|| format!("no session `{}`", ended.session))?;
+                let is_first = session.end.is_none();
                 session.end = Some((ended.end.clone(), at));
                 session.usage = ended.usage;
+                if is_first {
+                    self.spending.session_ended(session);
+                }
                 Ok(())
             }
             EventBody::IntentRecorded(intent) => {
@@ -254,6 +260,11 @@ impl Run {
         self.running.remove(&ix);
         let state = &mut self.steps[ix];
         state.answer = None;
+        let is_same = matches!((&state.result, &result), (Some(Err(old)), Err(new)) if old == new);
+        state.same_failures = if is_same { state.same_failures + 1 } else { u32::from(result.is_err()) };
+        if state.is_agents() {
+            self.spending.agent_ended(step, result.as_ref().err());
+        }
         let judge = match &result {
             Ok(_) => judged(&state.step.work),
             Err(failure) => {
@@ -345,6 +356,11 @@ impl Run {
             self.answers_by_people += 1;
         }
         let state = &mut self.steps[ix];
+        if state.is_raised_by(answer)
+            && let Some(failure) = state.failure()
+        {
+            self.spending.raised(failure);
+        }
         state.question = asked;
         state.answer = Some(answer.clone());
         state.answers += 1;

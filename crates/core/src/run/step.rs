@@ -22,6 +22,8 @@ pub struct StepState {
     pub result: Option<Result<Value, Failure>>,
     /// The failures so far, oldest first; lost attempts are none.
     pub failures: Vec<FailureClass>,
+    /// How many of the newest ones are the same in every word.
+    pub same_failures: u32,
     /// The newest question about it that was answered.
     pub question: Option<Escalation>,
     /// The answer to it; gone when another attempt ended.
@@ -73,6 +75,7 @@ impl StepState {
             attempt: 0,
             result: None,
             failures: Vec::new(),
+            same_failures: 0,
             question: None,
             answer: None,
             answers: 0,

@@ -1,7 +1,7 @@
 //! Each gate at its borders: what follows from a number just below, at, and just above a threshold.
 
 use miyabi_core::event::EventBody;
-use miyabi_core::failure::FailureClass;
+use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::StepId;
 use miyabi_core::intent::Write;
 use miyabi_core::report::{Measured, Measurements, TestCounts, Vulnerabilities};
@@ -139,11 +139,11 @@ fn transient_failures_are_tried_three_times_after_two_four_and_eight_seconds() {
 
 #[test]
 fn a_tasks_failing_checks_go_back_to_the_agent_twice_then_to_a_person() {
-    let checks = || failed(FailureClass::ChecksFailed);
-    let play = Play::new(&[("task-500-1", vec![checks(), checks()])]).go();
+    let checks = |n: u32| Err(Failure::new(FailureClass::ChecksFailed, format!("{n} tests fail")));
+    let play = Play::new(&[("task-500-1", vec![checks(3), checks(2)])]).go();
     assert_eq!(play.ended(), Some(Status::Succeeded));
     assert_eq!(play.run.step(&StepId::from("task-500-1")).unwrap().attempt, 3);
-    let play = Play::new(&[("task-500-1", vec![checks(), checks(), checks()])]).go();
+    let play = Play::new(&[("task-500-1", vec![checks(3), checks(2), checks(1)])]).go();
     assert!(play.question().contains("failed after 3 attempts"), "{}", play.question());
     assert_eq!(play.answer("manual_fix").ended(), Some(Status::Succeeded));
 }

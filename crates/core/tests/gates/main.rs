@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod borders;
+mod budget;
 mod elsewhere;
 mod play;

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
 use miyabi_core::decide::decide;
-use miyabi_core::event::{Answer, Event, EventBody, Gate, RunStarted};
+use miyabi_core::event::{Answer, Event, EventBody, Gate, RunStarted, SessionEnded, SessionStarted};
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{CommitId, RunId, StepId, TreeId};
+use miyabi_core::ids::{CommitId, RunId, SessionId, StepId, TreeId};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::Issue;
 use miyabi_core::plan::{Plan, Step, Uses, Work};
 use miyabi_core::policy::Policy;
 use miyabi_core::report::{Coverage, DocCounts, Measured, Measurements, TestCounts, Vulnerabilities, score};
 use miyabi_core::run::Run;
-use miyabi_core::session::Adapter;
+use miyabi_core::session::{Adapter, SessionEnd, Usage};
 use miyabi_core::status::Status;
 use miyabi_core::task::{Decomposition, Task};
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ pub(crate) struct Play {
     /// Outcomes by step id, in order of the attempts.
     pub(crate) outcomes: HashMap<String, Vec<Result<Value, Failure>>>,
     pub(crate) complexity: f64,
+    /// What each agent's session uses; none: no session is told of.
+    pub(crate) sessions: Option<Usage>,
     pub(crate) writes: Vec<Write>,
     pub(crate) gates: Vec<(String, Gate)>,
 }
@@ -60,6 +62,10 @@ pub(crate) fn failed(class: FailureClass) -> Result<Value, Failure> {
 
 impl Play {
     pub(crate) fn new(outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
+        Self::under(Policy::default(), outcomes)
+    }
+
+    pub(crate) fn under(policy: Policy, outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
         let uses = |uses: Uses, need: Option<Uses>| {
             Step::new(uses.as_str(), Work::Uses(uses)).needs(need.map(|need| StepId::from(need.as_str())))
         };
@@ -92,7 +98,7 @@ impl Play {
             base_branch: "main".to_owned(),
             base_commit: CommitId::new("0".repeat(40)),
             plan: Plan { steps },
-            policy: Policy::default(),
+            policy,
             adapter: Adapter::Claude,
             planner: None,
             actor: "someone".to_owned(),
@@ -105,7 +111,8 @@ impl Play {
         let at = Timestamp::UNIX_EPOCH;
         let run = Run::start(&Event { run: RunId::from("r"), seq: 0, at, body }).unwrap();
         let outcomes = outcomes.iter().map(|(step, list)| ((*step).to_owned(), list.clone())).collect();
-        Self { run, now: at, outcomes, complexity: 4.0, writes: Vec::new(), gates: Vec::new() }
+        let (writes, gates) = (Vec::new(), Vec::new());
+        Self { run, now: at, outcomes, complexity: 4.0, sessions: None, writes, gates }
     }
 
     pub(crate) fn append(&mut self, body: EventBody) {
@@ -154,11 +161,33 @@ impl Play {
             let listed = self.outcomes.get_mut(step.id.as_str()).filter(|list| !list.is_empty());
             let outcome =
                 listed.map(|list| list.remove(0)).unwrap_or_else(|| Ok(usual(&step.work, self.complexity)));
+            if let (Some(usage), Work::Task(_)) = (self.sessions, &step.work) {
+                self.session(&step.id, attempt, usage);
+            }
             self.append(match outcome {
                 Ok(output) => EventBody::StepSucceeded { step: step.id, attempt, output },
                 Err(failure) => EventBody::StepFailed { step: step.id, attempt, failure },
             });
         }
+    }
+
+    /// A session of one minute.
+    fn session(&mut self, step: &StepId, attempt: u32, usage: Usage) {
+        let session = SessionId::new(format!("{step}.{attempt}"));
+        let started = SessionStarted {
+            session: session.clone(),
+            step: step.clone(),
+            attempt,
+            adapter: "command".to_owned(),
+            process: None,
+            worktree: "/w".into(),
+            base: CommitId::new("0".repeat(40)),
+            transcript: "/t".into(),
+        };
+        self.append(EventBody::SessionStarted(Box::new(started)));
+        self.now += SignedDuration::from_secs(60);
+        let ended = SessionEnded { session, end: SessionEnd::Completed, usage, leftovers: 0 };
+        self.append(EventBody::SessionEnded(Box::new(ended)));
     }
 
     pub(crate) fn answer(mut self, action: &str) -> Self {

@@ -1,9 +1,11 @@
 //! Sessions, tasks and open questions.
 
+use jiff::SignedDuration;
+use miyabi_core::budget::Amounts;
 use miyabi_core::event::{Answer, EventBody, SessionEnded};
 use miyabi_core::ids::RunId;
 use miyabi_core::plan::{Extension, Purpose, Step, TaskWork, Work};
-use miyabi_core::ports::{EscalationRow, SessionRow, Store, TaskRow};
+use miyabi_core::ports::{EscalationRow, SessionRow, Store, TaskRow, UsedSince};
 use miyabi_core::session::{SessionEnd, Usage};
 use miyabi_core::status::Status;
 
@@ -16,6 +18,7 @@ pub async fn facts<S: Store>(make: impl Fn() -> S) {
     a_run_without_sessions_tasks_and_questions_has_none(&make()).await;
     sessions_go_from_start_to_end(&make()).await;
     sessions_of_a_lost_attempt_have_ended(&make()).await;
+    what_sessions_used_is_added_up(&make()).await;
     tasks_are_the_steps_that_implement_one(&make()).await;
     tasks_of_the_first_plan_count_too(&make()).await;
     questions_are_open_until_their_answer(&make()).await;
@@ -116,6 +119,47 @@ async fn a_run_without_sessions_tasks_and_questions_has_none(store: &impl Store)
     assert_eq!(questions(store).await, []);
     assert_eq!(sessions(store, &run_id(9)).await, []);
     assert_eq!(tasks(store, &run_id(9)).await, []);
+}
+
+async fn what_sessions_used_is_added_up(store: &impl Store) {
+    assert_eq!(store.used_since(at(0)).await.expect("it can be read"), UsedSince::default());
+    let usage = Usage { input_tokens: Some(200), output_tokens: Some(4), cost_usd: Some(0.5), turns: None };
+    let mut large = session_ended("s1", SessionEnd::Completed);
+    large.usage = usage;
+    let mut silent = session_ended("s2", SessionEnd::TimedOut);
+    silent.usage = Usage::default();
+    let first = begin(store, 1).await;
+    let bodies = vec![
+        started("s1", "a"),
+        started("s2", "b"),
+        EventBody::SessionEnded(Box::new(large)),
+        EventBody::SessionEnded(Box::new(silent)),
+    ];
+    append(store, &first, 1, bodies).await;
+    let second = begin(store, 2).await;
+    append(store, &second, 1, vec![step_started("a"), started("s1", "a")]).await;
+    let used = store.used_since(at(0)).await.expect("it can be read");
+    let rows = [sessions(store, &first).await, sessions(store, &second).await].concat();
+    let seconds: i64 = rows.iter().filter_map(|row| row.duration_sec).sum();
+    let longest = rows.iter().filter_map(|row| row.duration_sec).max().unwrap_or_default();
+    let expected = UsedSince {
+        used: Amounts { sessions: 3.0, minutes: seconds as f64 / 60.0, tokens: 204.0, usd: 0.5 },
+        largest: Amounts { sessions: 1.0, minutes: longest as f64 / 60.0, tokens: 204.0, usd: 0.5 },
+        open: 1,
+    };
+    assert_eq!(used.open, expected.open);
+    assert_eq!(used.largest, expected.largest);
+    assert!((used.used.minutes - expected.used.minutes).abs() < 1e-9 && seconds > 0, "{used:?}");
+    assert_eq!(used.used.tokens, 204.0);
+    // Those of the first run began earlier.
+    let later = rows.last().map(|row| row.started_at).expect("there are sessions");
+    let used = store.used_since(later).await.expect("it can be read");
+    assert_eq!(
+        (used.used.sessions, used.open),
+        (rows.iter().filter(|row| row.started_at >= later).count() as f64, 1)
+    );
+    let nobody = later.saturating_add(SignedDuration::from_secs(1)).expect("time goes on");
+    assert_eq!(store.used_since(nobody).await.expect("it can be read"), UsedSince::default());
 }
 
 async fn sessions_go_from_start_to_end(store: &impl Store) {

@@ -1,6 +1,7 @@
 //! What a log says, read from its beginning each time: slow, and obviously right.
 
 use jiff::Timestamp;
+use miyabi_core::budget::Amounts;
 use miyabi_core::event::{Escalation, Event, EventBody, RunStarted};
 use miyabi_core::plan::{Purpose, Step, Work};
 use miyabi_core::ports::{EscalationRow, RunRow, SessionRow, TaskRow};
@@ -75,6 +76,13 @@ pub(super) fn sessions(log: &[Event]) -> Vec<SessionRow> {
         }
     }
     rows
+}
+
+/// What a session used.
+pub(super) fn amounts(row: &SessionRow) -> Amounts {
+    let tokens = row.usage.input_tokens.unwrap_or(0) as f64 + row.usage.output_tokens.unwrap_or(0) as f64;
+    let minutes = row.duration_sec.unwrap_or(0) as f64 / 60.0;
+    Amounts { sessions: 1.0, minutes, tokens, usd: row.usage.cost_usd.unwrap_or(0.0) }
 }
 
 /// Its tasks, in order.
