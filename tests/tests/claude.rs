@@ -90,6 +90,8 @@ impl Bench {
             transcript: self.root.path().join("transcript.jsonl"),
             deadline_secs: 120,
             grace_secs: 5,
+            stall_secs: 0,
+            transcript_bytes: 0,
         }
     }
 

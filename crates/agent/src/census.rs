@@ -12,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) groups: Vec<u32>,
     /// An entry of the environment, such as `MIYABI_SESSION=…`.
     pub(crate) entry: String,
+    /// Numbers of pipes that only they can hold.
+    pub(crate) pipes: Vec<u64>,
     /// When the first of them can have started, in clock ticks since boot. Nobody older is looked at any closer.
     pub(crate) since_ticks: u64,
 }
@@ -41,6 +43,19 @@ pub(crate) async fn end(wanted: Wanted) -> u32 {
         tracing::error!(%error, "the census of leftover processes broke off");
         0
     })
+}
+
+/// Asks every process that is wanted to end, except this one.
+pub(crate) async fn ask(wanted: Wanted, except: ProcessMark) {
+    let asked = tokio::task::spawn_blocking(move || system::ask(&wanted, except.pid)).await;
+    if let Err(error) = asked {
+        tracing::error!(%error, "a program was not asked to end");
+    }
+}
+
+/// The processor time that all of them have used, in clock ticks; 0 where the kernel does not tell.
+pub(crate) async fn used_ticks(wanted: Wanted) -> u64 {
+    tokio::task::spawn_blocking(move || system::used_ticks(&wanted)).await.unwrap_or_default()
 }
 
 #[cfg(target_os = "linux")]
@@ -79,6 +94,7 @@ mod system {
         pub(super) alive: bool,
         pub(super) of_kernel: bool,
         pub(super) group: u32,
+        pub(super) used_ticks: u64,
         pub(super) start_ticks: u64,
     }
 
@@ -101,7 +117,7 @@ mod system {
                 quiet = 0;
             }
             for process in survey.found {
-                kill(process);
+                signal(process, Signal::KILL);
                 killed.insert(process);
             }
             if quiet == 0 || survey.unsure {
@@ -109,6 +125,16 @@ mod system {
             }
         }
         u32::try_from(killed.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn ask(wanted: &Wanted, except: u32) {
+        for process in survey(wanted).found.into_iter().filter(|process| process.pid != except) {
+            signal(process, Signal::TERM);
+        }
+    }
+
+    pub(super) fn used_ticks(wanted: &Wanted) -> u64 {
+        survey(wanted).found.iter().filter_map(|process| stat(process.pid)).map(|stat| stat.used_ticks).sum()
     }
 
     struct Survey {
@@ -128,7 +154,8 @@ mod system {
             }
             let environment = environment(pid);
             let ours = wanted.groups.contains(&stat.group)
-                || environment.split(|byte| *byte == 0).any(|entry| entry == wanted.entry.as_bytes());
+                || environment.split(|byte| *byte == 0).any(|entry| entry == wanted.entry.as_bytes())
+                || holds(pid, &wanted.pipes);
             if ours {
                 survey.found.push(Found { pid, start_ticks: stat.start_ticks });
             }
@@ -137,15 +164,25 @@ mod system {
         survey
     }
 
-    /// Kills through a handle, so that a number that went to another process in between is not hit.
-    fn kill(process: Found) {
+    /// Whether a process holds one of these pipes.
+    fn holds(pid: u32, pipes: &[u64]) -> bool {
+        let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        let names = || pipes.iter().map(|inode| format!("pipe:[{inode}]"));
+        !pipes.is_empty()
+            && files
+                .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+                .any(|target| names().any(|name| target.as_os_str() == name.as_str()))
+    }
+
+    /// Signals through a handle, so that a number that went to another process in between is not hit.
+    fn signal(process: Found, signal: Signal) {
         let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return };
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(handle) if start_ticks(process.pid) == Some(process.start_ticks) => {
-                let _gone_already = pidfd_send_signal(&handle, Signal::KILL);
+                let _gone_already = pidfd_send_signal(&handle, signal);
             }
             Err(Errno::NOSYS | Errno::PERM) => {
-                let _gone_already = kill_process(pid, Signal::KILL);
+                let _gone_already = kill_process(pid, signal);
             }
             Ok(_) | Err(_) => {}
         }
@@ -171,9 +208,16 @@ mod system {
         let state = fields.next()?;
         let group = fields.nth(1)?.parse().ok()?;
         let flags: u32 = fields.nth(3)?.parse().ok()?;
-        let start_ticks = fields.nth(12)?.parse().ok()?;
+        let used: [u64; 2] = [fields.nth(4)?.parse().ok()?, fields.next()?.parse().ok()?];
+        let start_ticks = fields.nth(6)?.parse().ok()?;
         let alive = !matches!(state, "Z" | "X" | "x");
-        Some(Stat { alive, of_kernel: flags & OF_KERNEL != 0, group, start_ticks })
+        Some(Stat {
+            alive,
+            of_kernel: flags & OF_KERNEL != 0,
+            group,
+            used_ticks: used[0] + used[1],
+            start_ticks,
+        })
     }
 }
 
@@ -183,6 +227,17 @@ mod system {
 
     pub(super) fn start_ticks(_pid: u32) -> Option<u64> {
         None
+    }
+
+    pub(super) fn ask(wanted: &Wanted, _except: u32) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        for group in wanted.groups.iter().filter_map(|group| Pid::from_raw(i32::try_from(*group).ok()?)) {
+            let _gone_already = kill_process_group(group, Signal::TERM);
+        }
+    }
+
+    pub(super) fn used_ticks(_wanted: &Wanted) -> u64 {
+        0
     }
 
     /// Kills the groups; how many processes that were is not known, so a group counts as one.
@@ -204,12 +259,15 @@ mod tests {
     #[test]
     fn reads_the_kernel_s_line() {
         let line = "42 (a) Z 1 (b)) S 1 77 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 99 0";
-        let stat = Stat { alive: true, of_kernel: false, group: 77, start_ticks: 123_456 };
+        let stat = Stat { alive: true, of_kernel: false, group: 77, used_ticks: 11, start_ticks: 123_456 };
         assert_eq!(parse(line), Some(stat));
         let zombie = "42 (x) Z 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9 0 0";
         assert_eq!(parse(zombie), Some(Stat { alive: false, group: 42, start_ticks: 9, ..stat }));
         let kernel = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 11 0 0";
-        assert_eq!(parse(kernel), Some(Stat { of_kernel: true, group: 0, start_ticks: 11, ..stat }));
+        assert_eq!(
+            parse(kernel),
+            Some(Stat { of_kernel: true, group: 0, used_ticks: 0, start_ticks: 11, ..stat })
+        );
         assert_eq!(parse("42 (cut) S 1"), None);
         assert_eq!(parse(""), None);
     }

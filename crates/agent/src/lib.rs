@@ -6,6 +6,7 @@ pub mod claude;
 pub mod command;
 mod environment;
 mod lines;
+mod namespace;
 mod process;
 mod program;
 mod programs;

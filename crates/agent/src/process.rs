@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct Launch {
     pub(crate) input: Vec<u8>,
     /// Whose it is.
     pub(crate) marks: Marks,
+    /// Whether the program makes a PID namespace for what it starts, see [`crate::namespace`].
+    pub(crate) has_namespace: bool,
 }
 
 /// What ends a program that does not end by itself. Serves several programs, one after the other, until one of them
@@ -48,6 +51,8 @@ pub(crate) struct Launch {
 pub(crate) struct Until {
     pub(crate) deadline: Instant,
     pub(crate) grace: Duration,
+    /// How long it may neither print anything nor use a processor.
+    pub(crate) stall: Duration,
     pub(crate) stop: Stop,
 }
 
@@ -56,6 +61,7 @@ pub(crate) struct Until {
 pub(crate) enum Ended {
     ByItself(ExitStatus),
     TimedOut,
+    Stalled,
     Stopped,
 }
 
@@ -184,12 +190,19 @@ impl Running {
         let mut phase = Phase::Running;
         let mut stopped = None;
         let mut status = None;
+        let mut quiet = Quiet { since: Instant::now(), used_ticks: 0 };
 
         while !(status.is_some() && output.is_closed() && errors.is_closed()) {
-            let alarm = phase.alarm(until);
+            let alarm = phase.alarm(until, quiet.since);
             tokio::select! {
-                read = output.read() => output.take(read, transcript, &mut each).await,
-                read = errors.read() => errors.take(read, transcript, &mut each).await,
+                read = output.read() => {
+                    quiet.since = Instant::now();
+                    output.take(read, transcript, &mut each).await;
+                }
+                read = errors.read() => {
+                    quiet.since = Instant::now();
+                    errors.take(read, transcript, &mut each).await;
+                }
                 () = &mut feeding, if !fed => fed = true,
                 exit = self.child.wait(), if status.is_none() => {
                     status = Some(exit.ok());
@@ -197,12 +210,14 @@ impl Running {
                 }
                 () = &mut until.stop, if phase == Phase::Running => {
                     stopped = Some(Ended::Stopped);
-                    phase = self.group.ask(until.grace);
+                    phase = self.ask(until.grace).await;
                 }
                 () = sleep_until(alarm) => match phase {
+                    Phase::Running if alarm < until.deadline && self.works(&mut quiet, until.stall).await => {}
                     Phase::Running => {
-                        stopped = Some(Ended::TimedOut);
-                        phase = self.group.ask(until.grace);
+                        let is_over = alarm >= until.deadline;
+                        stopped = Some(if is_over { Ended::TimedOut } else { Ended::Stalled });
+                        phase = self.ask(until.grace).await;
                     }
                     Phase::Asked { .. } => {
                         self.group.kill();
@@ -212,7 +227,12 @@ impl Running {
                 },
             }
         }
-        let leftovers = self.census().await;
+        let mut leftovers = self.census(Vec::new()).await;
+        let held: Vec<u64> = output.inode().into_iter().chain(errors.inode()).collect();
+        if !held.is_empty() {
+            // Somebody who neither has the mark nor is in the group still holds the pipes that we gave to it alone.
+            leftovers += self.census(held).await;
+        }
         // What the leftovers had written before they were killed is still in the pipes.
         let rest = Instant::now() + DRAIN;
         while !(output.is_closed() && errors.is_closed()) {
@@ -232,14 +252,41 @@ impl Running {
         Gone { ended, leftovers }
     }
 
-    async fn census(&mut self) -> u32 {
+    fn wanted(&self, pipes: Vec<u64>) -> Wanted {
         let groups = if census::still_ours(self.mark) { vec![self.mark.pid] } else { Vec::new() };
         let entry = Marks::of_session(&self.launch.marks.session);
-        let since_ticks = self.mark.start_ticks;
-        let leftovers = census::end(Wanted { groups, entry, since_ticks }).await;
+        Wanted { groups, entry, pipes, since_ticks: self.mark.start_ticks }
+    }
+
+    async fn census(&mut self, pipes: Vec<u64>) -> u32 {
+        let leftovers = census::end(self.wanted(pipes)).await;
         self.group.armed = false;
         leftovers
     }
+
+    /// Asks it to end. Who makes the namespace would take everybody in it along at once, so it is not asked itself.
+    async fn ask(&self, grace: Duration) -> Phase {
+        if self.launch.has_namespace {
+            census::ask(self.wanted(Vec::new()), self.mark).await;
+        } else {
+            self.group.ask();
+        }
+        Phase::Asked { killed: Instant::now() + grace }
+    }
+
+    /// Whether it used a hundredth of a processor while it printed nothing; then it is given as long again.
+    async fn works(&self, quiet: &mut Quiet, stall: Duration) -> bool {
+        let used_ticks = census::used_ticks(self.wanted(Vec::new())).await;
+        let works = used_ticks.saturating_sub(quiet.used_ticks) > stall.as_secs();
+        *quiet = Quiet { since: Instant::now(), used_ticks };
+        works
+    }
+}
+
+/// Since when nothing was seen of a program, and how much processor time it had used when it was last looked at.
+struct Quiet {
+    since: Instant,
+    used_ticks: u64,
 }
 
 /// How far the end of a program has come.
@@ -253,9 +300,9 @@ enum Phase {
 
 impl Phase {
     /// When something has to be done if nothing happens.
-    fn alarm(self, until: &Until) -> Instant {
+    fn alarm(self, until: &Until, quiet_since: Instant) -> Instant {
         match self {
-            Self::Running => until.deadline,
+            Self::Running => until.deadline.min(quiet_since + until.stall),
             Self::Asked { killed: at } | Self::Killed { given_up: at } | Self::Ended { drained: at } => at,
         }
     }
@@ -268,9 +315,8 @@ struct Group {
 }
 
 impl Group {
-    fn ask(&self, grace: Duration) -> Phase {
+    fn ask(&self) {
         self.signal(rustix::process::Signal::TERM);
-        Phase::Asked { killed: Instant::now() + grace }
     }
 
     fn kill(&self) {
@@ -307,7 +353,12 @@ struct Pipe<R> {
     lines: Lines,
 }
 
-impl<R: AsyncRead + Unpin> Pipe<R> {
+impl<R: AsyncRead + AsFd + Unpin> Pipe<R> {
+    /// Its number while it is open, by which others that hold it are found.
+    fn inode(&self) -> Option<u64> {
+        rustix::fs::fstat(self.source.as_ref()?).ok().map(|stat| stat.st_ino)
+    }
+
     fn new(channel: Channel, source: Option<R>) -> Self {
         Self { channel, source, buffer: vec![0; CHUNK].into(), lines: Lines::default() }
     }

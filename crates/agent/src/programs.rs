@@ -12,6 +12,7 @@ use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, Ses
 use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
 use crate::environment::{FOR_CLAUDE, Marks, environment, search_path};
+use crate::namespace::Namespace;
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
 use crate::prompts::Prompts;
@@ -30,6 +31,8 @@ pub struct AgentOptions {
     pub pass: Vec<String>,
     /// How Claude Code is called.
     pub claude: ClaudeOptions,
+    /// Whether each program gets a PID namespace of its own where bubblewrap can make one.
+    pub namespace: bool,
     /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
     pub prompts: Option<PathBuf>,
 }
@@ -46,6 +49,7 @@ impl AgentOptions {
             root,
             environment: environment.into_iter().collect(),
             pass: Vec::new(),
+            namespace: false,
             claude: ClaudeOptions::default(),
         }
     }
@@ -56,13 +60,22 @@ impl AgentOptions {
 pub struct AgentPrograms {
     options: AgentOptions,
     prompts: Prompts,
+    namespace: Namespace,
 }
 
 impl AgentPrograms {
     /// Agents with these options. Nothing is looked for before it is needed.
     pub fn new(options: AgentOptions) -> Self {
         let prompts = Prompts::new(options.prompts.clone());
-        Self { options, prompts }
+        let search = search_path(&options.environment);
+        let bwrap = options.namespace.then(|| program::find(OsStr::new("bwrap"), &options.root, search));
+        let namespace = Namespace::new(bwrap.and_then(Result::ok));
+        Self { options, prompts, namespace }
+    }
+
+    /// Whether what agents start is held together by a PID namespace of the kernel.
+    pub async fn has_namespaces(&self) -> bool {
+        self.namespace.works().await
     }
 
     fn find(&self, program: &OsStr, root: &Path) -> Result<PathBuf, ProgramError> {
@@ -98,6 +111,7 @@ impl AgentPrograms {
             environment: environment(&self.options.environment, allowed, &marks),
             input: Vec::new(),
             marks,
+            has_namespace: false,
         }
     }
 
@@ -154,11 +168,12 @@ impl Agents for AgentPrograms {
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
             Adapter::Scripted(playbook) => {
                 let launch = |argv: &[String]| self.launch_scripted(spec, argv);
-                return scripted::run(spec, &self.options.root.join(playbook), &launch, watch, stop).await;
+                let playbook = self.options.root.join(playbook);
+                return scripted::run(spec, &playbook, &launch, &self.namespace, watch, stop).await;
             }
         };
         match launch {
-            Ok(launch) => session::run(spec, launch, reader, watch, stop).await,
+            Ok(launch) => session::run(spec, self.namespace.put(launch).await, reader, watch, stop).await,
             Err(failure) => not_started(&failure),
         }
     }
@@ -166,7 +181,7 @@ impl Agents for AgentPrograms {
     async fn reap(&self, run: &RunId, marks: &[ProcessMark]) -> u32 {
         // A group is surely ours only while the process that led it is seen to be the same one.
         let groups = marks.iter().filter(|mark| census::runs(**mark)).map(|mark| mark.pid).collect();
-        census::end(Wanted { groups, entry: Marks::of_run(run), since_ticks: 0 }).await
+        census::end(Wanted { groups, entry: Marks::of_run(run), ..Wanted::default() }).await
     }
 
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 pub use playbook::{Action, Content, FilePath, Playbook, PlaybookError, Replacement, read, schema};
 
+use crate::namespace::Namespace;
 use crate::process::{self, Channel, Ended, Launch, Until};
 use crate::seen::said;
 use crate::session::{close, elapsed_ms, no_transcript, not_started, until};
@@ -29,6 +30,7 @@ pub(crate) async fn run(
     spec: &SessionSpec,
     playbook: &Path,
     launch: MakeLaunch<'_>,
+    namespace: &Namespace,
     watch: &dyn SessionWatch,
     stop: Stop,
 ) -> SessionOutcome {
@@ -41,13 +43,14 @@ pub(crate) async fn run(
         Ok(actions) => actions,
         Err(failure) => return not_started(&failure),
     };
-    let transcript = match Transcript::open(&spec.transcript).await {
+    let transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes).await {
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
     watch.started(None).await;
 
-    let mut play = Play { spec, launch, watch, until, transcript, last_message: None, leftovers: 0 };
+    let mut play =
+        Play { spec, launch, namespace, watch, until, transcript, last_message: None, leftovers: 0 };
     let mut end = SessionEnd::Completed;
     for action in &actions {
         if let Err(early) = play.act(action).await {
@@ -86,6 +89,7 @@ fn actions(
 struct Play<'a> {
     spec: &'a SessionSpec,
     launch: MakeLaunch<'a>,
+    namespace: &'a Namespace,
     watch: &'a dyn SessionWatch,
     until: Until,
     transcript: Transcript,
@@ -152,7 +156,7 @@ impl Play<'_> {
         self.transcript.write(format!("$ {command}\n").as_bytes()).await;
         self.watch.event(&AgentEvent::ToolStarted { tool: "run".to_owned(), detail: command.clone() });
         let running = match (self.launch)(argv) {
-            Ok(launch) => process::start(launch).await.map_err(Failure::from),
+            Ok(launch) => process::start(self.namespace.put(launch).await).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
         let running = match running {
@@ -171,6 +175,7 @@ impl Play<'_> {
         self.leftovers = self.leftovers.saturating_add(gone.leftovers);
         match gone.ended {
             Ended::TimedOut => Err(SessionEnd::TimedOut),
+            Ended::Stalled => Err(SessionEnd::Stalled),
             Ended::Stopped => Err(SessionEnd::Stopped),
             Ended::ByItself(status) => {
                 self.watch.event(&AgentEvent::ToolEnded { ok: status.success() });

@@ -89,6 +89,7 @@ impl Seen {
     pub(crate) fn outcome(self, gone: Gone, duration_ms: u64) -> SessionOutcome {
         let end = match gone.ended {
             Ended::TimedOut => SessionEnd::TimedOut,
+            Ended::Stalled => SessionEnd::Stalled,
             Ended::Stopped => SessionEnd::Stopped,
             Ended::ByItself(status) => self.judge(status),
         };

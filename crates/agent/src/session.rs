@@ -43,6 +43,7 @@ pub(crate) fn until(spec: &SessionSpec, stop: Stop) -> Until {
     Until {
         deadline: Instant::now() + deadline,
         grace: Duration::from_secs(spec.grace_secs).min(longest),
+        stall: if spec.stall_secs == 0 { longest } else { Duration::from_secs(spec.stall_secs).min(longest) },
         stop,
     }
 }
@@ -57,7 +58,7 @@ pub(crate) async fn run(
 ) -> SessionOutcome {
     let started = Instant::now();
     let mut until = until(spec, stop);
-    let mut transcript = match Transcript::open(&spec.transcript).await {
+    let mut transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes).await {
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };

@@ -65,6 +65,8 @@ pub struct AgentSettings {
     pub planner: String,
     /// Where Claude Code is; empty: on the PATH.
     pub claude_program: String,
+    /// Whether agents get PID namespaces.
+    pub namespace: bool,
     /// Names of further environment variables for agents.
     pub env: Vec<String>,
 }

@@ -204,6 +204,7 @@ fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
 fn agents(root: &Path, settings: &Settings) -> AgentPrograms {
     let mut options = AgentOptions::new(root, std::env::vars_os());
     options.pass.clone_from(&settings.agent.env);
+    options.namespace = settings.agent.namespace;
     if !settings.agent.claude_program.is_empty() {
         options.claude.program = PathBuf::from(&settings.agent.claude_program);
     }

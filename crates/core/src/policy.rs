@@ -54,6 +54,10 @@ pub struct Policy {
     pub check_deadline_secs: u64,
     /// Between asking a process to end and killing it, in seconds.
     pub grace_secs: u64,
+    /// How long an agent may neither print anything nor use a processor, in seconds; 0: as long as it likes.
+    pub stall_secs: u64,
+    /// The newest output of a session that is kept, in MB; up to twice as much is on the disk; 0: all of it.
+    pub transcript_mb: u32,
     /// Attempts of one task that may fail in the very same way before a person is asked; 0: any number.
     pub same_failures: u32,
     /// Tasks whose agents may fail in the same way one after the other before a person is asked; 0: any number.
@@ -105,6 +109,8 @@ impl Default for Policy {
             agent_deadline_secs: 3600,
             check_deadline_secs: 1800,
             grace_secs: 5,
+            stall_secs: 1800,
+            transcript_mb: 50,
             same_failures: 2,
             breaker_tasks: 3,
             budget_run_sessions: 100,

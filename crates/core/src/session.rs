@@ -74,6 +74,11 @@ pub struct SessionSpec {
     pub deadline_secs: u64,
     /// Between asking it to end and killing it, in seconds.
     pub grace_secs: u64,
+    /// How long it may neither print anything nor use a processor, in seconds; 0: as long as it likes.
+    pub stall_secs: u64,
+    /// From this size on the transcript goes on in a new file, and what is older than the one before is let go; 0: any
+    /// size.
+    pub transcript_bytes: u64,
 }
 
 /// A process that can be recognised later, even after its number was given to another one.
@@ -115,6 +120,8 @@ pub enum SessionEnd {
     },
     /// The deadline passed; the program was stopped.
     TimedOut,
+    /// It gave no sign of life for the stall time; it was stopped.
+    Stalled,
     /// Stopped because the run asked.
     Stopped,
     /// The program could not be started.

@@ -38,7 +38,7 @@ pub(crate) fn fact(redactor: &Redactor, mut fact: EventBody) -> EventBody {
             SessionEnd::Failed { detail } | SessionEnd::NotStarted { detail, .. } => {
                 clean_text(redactor, detail)
             }
-            SessionEnd::Completed | SessionEnd::TimedOut | SessionEnd::Stopped => {}
+            SessionEnd::Completed | SessionEnd::TimedOut | SessionEnd::Stalled | SessionEnd::Stopped => {}
         }
     }
     fact

@@ -65,7 +65,9 @@ impl<'a> Drive<'a> {
         let (sessions, marks): (Vec<_>, Vec<_>) =
             open.map(|session| (session.id.clone(), session.process)).unzip();
         let marks: Vec<_> = marks.into_iter().flatten().collect();
-        let ended = if self.run.ended.is_none() && self.run.next_seq > 1 {
+        // Whoever waits has no process, and a look at all processes costs more than reading the log.
+        let may_run = !sessions.is_empty() || self.run.running().next().is_some();
+        let ended = if self.run.ended.is_none() && may_run {
             self.engine.agents.reap(&self.run.id, &marks).await
         } else {
             0

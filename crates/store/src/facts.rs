@@ -84,7 +84,10 @@ fn tasks(steps: &[Step]) -> Option<Fact> {
 fn session_status(end: &SessionEnd) -> Status {
     match end {
         SessionEnd::Completed => Status::Succeeded,
-        SessionEnd::Failed { .. } | SessionEnd::TimedOut | SessionEnd::NotStarted { .. } => Status::Failed,
+        SessionEnd::Failed { .. }
+        | SessionEnd::TimedOut
+        | SessionEnd::Stalled
+        | SessionEnd::NotStarted { .. } => Status::Failed,
         SessionEnd::Stopped => Status::Cancelled,
     }
 }

@@ -92,6 +92,8 @@ impl Bench {
             transcript: self.root.path().join("logs/会話.log"),
             deadline_secs: 120,
             grace_secs: 5,
+            stall_secs: 0,
+            transcript_bytes: 0,
         }
     }
 

@@ -154,3 +154,43 @@ async fn what_an_earlier_miyabi_left_is_reaped() {
     assert_eq!(programs.reap(&run, &marks).await, 0);
     assert_eq!(programs.reap(&run, &[of_another_run, of_another_time]).await, 2);
 }
+
+#[tokio::test]
+async fn a_process_that_shook_off_its_mark_and_its_group_is_found_by_the_pipes_that_it_holds() {
+    let bench = Bench::new();
+    let script = "setsid env -i /bin/sh -c 'echo $$ > pid; exec sleep 1000' & \n\
+                  while [ ! -s pid ]; do :; done; echo done";
+    let outcome = bench.run(&bench.spec(bench.script(script))).await;
+    assert_eq!((outcome.end, outcome.leftovers), (SessionEnd::Completed, 1));
+    assert!(!alive(bench.pid("worktree/pid")));
+}
+
+#[tokio::test]
+async fn who_gives_no_sign_of_life_is_stopped_and_who_computes_is_not() {
+    let bench = Bench::new();
+    let mut silent = bench.spec(bench.script("echo $$ > pid; exec sleep 1000"));
+    (silent.stall_secs, silent.grace_secs) = (1, 1);
+    let outcome = bench.run(&silent).await;
+    assert_eq!(outcome.end, SessionEnd::Stalled);
+    assert!(!alive(bench.pid("worktree/pid")));
+    // Prints nothing for longer than the stall time, and uses the processor for all of it.
+    let busy = "end=$(($(date +%s) + 3)); while [ \"$(date +%s)\" -lt $end ]; do :; done";
+    let mut busy = bench.spec(bench.script(busy));
+    busy.stall_secs = 1;
+    assert_eq!(bench.run(&busy).await.end, SessionEnd::Completed);
+}
+
+#[tokio::test]
+async fn a_transcript_has_an_end_and_keeps_the_newest() {
+    let bench = Bench::new();
+    let script =
+        "for n in 1 2 3 4 5 6 7 8; do head -c 65536 /dev/zero | tr '\\0' $n; sleep 0.01; done; echo 終";
+    let mut spec = bench.spec(bench.script(script));
+    spec.transcript_bytes = 100_000;
+    let outcome = bench.run(&spec).await;
+    assert_eq!(outcome.end, SessionEnd::Completed);
+    let (newest, older) = (bench.transcript(), bench.read("logs/会話.log.1"));
+    assert!(newest.ends_with("終\n") && newest.starts_with("[miyabi: "), "{}", newest.len());
+    assert!(newest.contains("会話.log.1"));
+    assert!(older.len() >= 100_000 && older.len() + newest.len() < 3 * 65536 + 100_000);
+}

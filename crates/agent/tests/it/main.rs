@@ -5,4 +5,5 @@
 mod bench;
 mod custody;
 mod input;
+mod namespace;
 mod scripted;

@@ -44,7 +44,7 @@ struct Tool {
     get: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool {
         what: "git",
         program: "git",
@@ -107,6 +107,27 @@ const TOOLS: [Tool; 8] = [
         with: "20 points for known vulnerabilities",
         without: "vulnerabilities are not measured where there are dependencies: 20 points are lost",
         get: "cargo install cargo-audit --locked",
+    },
+    Tool {
+        what: "bubblewrap",
+        program: "bwrap",
+        // The same arguments as for an agent: containers often forbid it.
+        args: &[
+            "--dev-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--unshare-pid",
+            "--die-with-parent",
+            "--",
+            "bwrap",
+            "--version",
+        ],
+        required: false,
+        with: "a PID namespace for each agent: nothing that it starts outlives it",
+        without: "what agents start is found by process group, marks and pipes only",
+        get: "install bubblewrap; in a container allow user namespaces",
     },
     Tool {
         what: "node",

@@ -124,6 +124,7 @@ fn session_ended(
     let how = match end {
         SessionEnd::Completed => "ended".to_owned(),
         SessionEnd::Failed { detail } => format!("failed: {}", short(detail, 200)),
+        SessionEnd::Stalled => "was stopped: it gave no sign of life".to_owned(),
         SessionEnd::TimedOut => "was stopped at its deadline".to_owned(),
         SessionEnd::Stopped => "was stopped".to_owned(),
         SessionEnd::NotStarted { detail, .. } => format!("could not be started: {}", short(detail, 200)),

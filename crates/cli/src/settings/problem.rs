@@ -102,6 +102,8 @@ pub(super) fn of_ranges(
         ("policy.agent_deadline_secs", 1.0, 31_536_000.0),
         ("policy.check_deadline_secs", 1.0, 31_536_000.0),
         ("policy.grace_secs", 0.0, 3600.0),
+        ("policy.stall_secs", 0.0, 31_536_000.0),
+        ("policy.transcript_mb", 0.0, 1_000_000.0),
         ("policy.notify_delay_secs", 0.0, 31_536_000.0),
         ("policy.same_failures", 0.0, 100.0),
         ("policy.breaker_tasks", 0.0, 1000.0),

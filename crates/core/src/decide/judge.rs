@@ -88,9 +88,10 @@ fn judge_failure(
         FailureClass::Conflict => judge_conflict(run, state, failure, now, events),
         FailureClass::BaseMoved => judge_base_moved(run, state, now, events),
         FailureClass::DirtyCheckout => ask(run, state, dirty_checkout(failure), &[], now, events),
-        FailureClass::ChecksFailed | FailureClass::BadAnswer if stuck => {
+        FailureClass::ChecksFailed if stuck => {
             ask(run, state, checks_failed(state, failure), &[], now, events);
         }
+        FailureClass::BadAnswer if stuck => block(state, "it answered in the same way again", events),
         FailureClass::ChecksFailed | FailureClass::BadAnswer if times < policy.task_attempts => {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
             gate(

@@ -24,6 +24,8 @@ pub(super) struct Seat {
     pub session: SessionId,
     pub deadline_secs: u64,
     pub grace_secs: u64,
+    pub stall_secs: u64,
+    pub transcript_bytes: u64,
     pub transcript: PathBuf,
     pub progress: Progress,
     pub stop: watch::Receiver<bool>,
@@ -41,6 +43,8 @@ impl Seat {
             session: SessionId::new(world.ids.new_id()),
             deadline_secs: state.step.timeout_secs.unwrap_or(run.policy().agent_deadline_secs),
             grace_secs: run.policy().grace_secs,
+            stall_secs: run.policy().stall_secs,
+            transcript_bytes: u64::from(run.policy().transcript_mb) * 1_000_000,
             transcript: world.transcripts.join(run.id.as_str()).join(file),
             progress: job.progress.clone(),
             stop: job.stop.clone(),
@@ -66,6 +70,8 @@ impl Seat {
             transcript: self.transcript.clone(),
             deadline_secs: self.deadline_secs,
             grace_secs: self.grace_secs,
+            stall_secs: self.stall_secs,
+            transcript_bytes: self.transcript_bytes,
         };
         let watch = Watch { seat: self, adapter, worktree, told: OnceLock::new() };
         let outcome = world.agents.run(&spec, &watch, stop(self.stop.clone())).await;
@@ -91,6 +97,11 @@ impl Seat {
                 format!("the agent did not end within {} s and was stopped", self.deadline_secs),
             )
             .hint("raise `policy.agent_deadline_secs`, or make the task smaller")),
+            SessionEnd::Stalled => Err(Failure::new(
+                FailureClass::Transient,
+                format!("the agent gave no sign of life for {} s and was stopped", self.stall_secs),
+            )
+            .hint("raise `policy.stall_secs` if it works without printing anything")),
             SessionEnd::Stopped => Err(Failure::new(FailureClass::Cancelled, "the session was stopped")),
             SessionEnd::NotStarted { detail, hint } => {
                 Err(Failure::new(FailureClass::Unavailable, detail).hint(hint))

@@ -161,7 +161,10 @@ fn status(end: &SessionEnd) -> Status {
     match end {
         SessionEnd::Completed => Status::Succeeded,
         SessionEnd::Stopped => Status::Cancelled,
-        SessionEnd::Failed { .. } | SessionEnd::TimedOut | SessionEnd::NotStarted { .. } => Status::Failed,
+        SessionEnd::Failed { .. }
+        | SessionEnd::TimedOut
+        | SessionEnd::Stalled
+        | SessionEnd::NotStarted { .. } => Status::Failed,
     }
 }
 
