@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use miyabi_tests::env::{Ran, TestEnv};
+use miyabi_tests::github::eventually;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 const TWO: &str = "- [ ] Write the left note\n- [ ] Write the right note (depends on 1)\n";
@@ -110,4 +111,24 @@ fn limits_that_make_no_sense_are_refused_before_anything_begins() {
     env.write("miyabi.toml", "[policy]\nbudget_day_usd = -1.0\n");
     let ran = run(&env, issue, &agent).expect(1);
     assert!(ran.stderr.contains("miyabi.toml:2: `policy.budget_day_usd` is -1"), "{}", ran.stderr);
+}
+
+/// Starts the run, and ends it when its first task was not let in.
+#[track_caller]
+fn not_let_in(env: &TestEnv, issue: u64, agent: &str, words: &str) {
+    let mut child = env.start(["run", "issue", &issue.to_string(), "--agent", agent]);
+    eventually(words, || env.miyabi(["log", "1"]).stdout.contains(words));
+    env.miyabi(["cancel", "1"]).expect(0);
+    child.wait().unwrap();
+    assert!(!env.miyabi(["log", "1", "--json"]).expect(0).stdout.contains("session_started"));
+}
+
+#[test]
+fn a_full_disk_and_a_crowd_of_worktrees_hold_up_new_work() {
+    let (env, issue, agent) = env("[run]\nmin_free_disk_mb = 1000000000\n");
+    not_let_in(&env, issue, &agent, "`run.min_free_disk_mb` asks for");
+    let (env, issue, agent) = self::env("[worktree]\nquota = 1\n");
+    not_let_in(&env, issue, &agent, "`worktree.quota` allows 1");
+    let (env, issue, agent) = self::env("[run]\nmin_free_memory_mb = 1000000000\n");
+    not_let_in(&env, issue, &agent, "`run.min_free_memory_mb` asks for");
 }

@@ -14,6 +14,7 @@ pub mod interrupt;
 pub mod issue_ref;
 pub mod lock;
 pub mod logging;
+pub mod machine;
 pub mod messengers;
 pub mod output;
 pub mod programs;

@@ -53,6 +53,10 @@ pub struct Settings {
 pub struct RunSettings {
     /// Tasks and reviews that may work at once.
     pub max_parallel: u32,
+    /// Disk that must be free before more work begins, in MB.
+    pub min_free_disk_mb: u32,
+    /// Memory that must be free, in MB.
+    pub min_free_memory_mb: u32,
 }
 
 /// Who does the work.
@@ -75,6 +79,8 @@ pub struct AgentSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorktreeSettings {
+    /// Worktrees of all runs; 0: any number.
+    pub quota: u32,
     /// Finished worktrees kept for reuse.
     pub pool: u32,
     /// Whether a reused one keeps ignored files.

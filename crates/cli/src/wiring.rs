@@ -13,7 +13,7 @@ use miyabi_core::ports::{
     Agents, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Store, Worktrees,
 };
 use miyabi_core::redact::Redactor;
-use miyabi_engine::{BuiltIn, Engine, Observer, World};
+use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
 use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
 use miyabi_git::{GitWorktrees, Options as GitOptions};
 use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::machine::ThisMachine;
 use crate::settings::Settings;
 use crate::surroundings::{FileJournal, SystemClock, Uuids};
 use crate::{hosting, messengers};
@@ -71,6 +72,8 @@ pub struct Home {
     pub clock: Arc<dyn Clock>,
     /// Names.
     pub ids: Uuids,
+    /// The door that heavy work of all runs goes through.
+    admission: Arc<Admission>,
     /// Takes secrets out of what becomes an event.
     redactor: Arc<Redactor>,
 }
@@ -115,6 +118,8 @@ impl Home {
             }
         };
         let messengers = messengers::of(context, &settings)?;
+        let machine = ThisMachine::new(&root, worktrees.folder(), &settings);
+        let admission = Arc::new(Admission::on(Arc::new(machine)));
         Ok(Self {
             channels: messengers.channels(),
             notify: Arc::new(messengers),
@@ -132,6 +137,7 @@ impl Home {
             settings,
             clock: Arc::new(SystemClock),
             ids: Uuids,
+            admission,
             redactor: Arc::new(context.redactor()),
             root,
         })
@@ -169,6 +175,7 @@ impl Home {
         let runner = Arc::new(BuiltIn::new(world.clone()));
         let mut engine = Engine::new(Arc::clone(&self.store), &world, runner);
         engine.redact(Arc::clone(&self.redactor));
+        engine.admit(Arc::clone(&self.admission));
         if let Some(observer) = observer {
             engine.observe(observer);
         }

@@ -26,7 +26,7 @@ pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{
     Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
-pub use surroundings::{Clock, Ids, Journal};
+pub use surroundings::{Clock, Ids, Journal, Machine};
 pub use worktrees::{AddedLine, Worktrees};
 
 pub use crate::failure::Failure;

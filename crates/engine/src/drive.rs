@@ -16,7 +16,7 @@ use miyabi_core::session::SessionEnd;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
-use crate::day::Ask;
+use crate::admission::Entry;
 use crate::executor::{Engine, Rest};
 use crate::message::{Message, Written};
 use crate::steps::{Job, Outcome, Progress, Working};
@@ -173,7 +173,7 @@ impl<'a> Drive<'a> {
         match &event.body {
             EventBody::CancelRequested { .. } => self.stop_all(),
             EventBody::SessionStarted(started) => {
-                self.engine.day.leave(&(self.run.id.clone(), started.step.clone(), started.attempt));
+                self.engine.admission.leave(&(self.run.id.clone(), started.step.clone(), started.attempt));
             }
             _ => {}
         }
@@ -204,8 +204,7 @@ impl<'a> Drive<'a> {
         self.stops.insert((step.clone(), attempt), stop);
         let progress = Progress::new(self.sender.clone(), self.engine.observers.clone(), step.clone());
         let work = self.engine.runner.start(Job { run: &self.run, state, progress, stop: stopped.clone() });
-        let ask = if state.is_agents() { Ask::of(&self.run, step, attempt) } else { None };
-        let work = within_the_day(work, ask, self.engine);
+        let work = admitted(work, Entry::of(&self.run, state), self.engine);
         let deadline = state.step.timeout_secs.map(|secs| {
             let wait = SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX));
             self.engine.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
@@ -342,15 +341,17 @@ pub(crate) fn next_event(run: &Run, body: EventBody, now: Timestamp) -> Event {
     Event { run: run.id.clone(), seq: run.next_seq, at: now.max(run.last_at), body }
 }
 
-/// The work, if the budget of the day has room for it.
-fn within_the_day(work: Working, ask: Option<Ask>, engine: &Engine) -> Working {
-    let Some(ask) = ask else { return work };
-    let (day, store, clock) = (engine.day.clone(), Arc::clone(&engine.store), Arc::clone(&engine.clock));
+/// The work, once it is let in.
+fn admitted(work: Working, entry: Option<Entry>, engine: &Engine) -> Working {
+    let Some(entry) = entry else { return work };
+    let (admission, store) = (Arc::clone(&engine.admission), Arc::clone(&engine.store));
+    let clock = Arc::clone(&engine.clock);
     Box::pin(async move {
-        let place = ask.place.clone();
-        day.enter(ask, store.as_ref(), clock.as_ref()).await?;
+        let place = admission.enter(entry, store.as_ref(), clock.as_ref()).await?;
         let outcome = work.await;
-        day.leave(&place);
+        if let Some(place) = place {
+            admission.leave(&place);
+        }
         outcome
     })
 }

@@ -11,7 +11,7 @@ use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
 use tokio::sync::mpsc;
 
-use crate::day::Day;
+use crate::admission::Admission;
 use crate::drive::{Drive, next_event};
 use crate::steps::StepRunner;
 use crate::{EngineError, Observer, writer};
@@ -44,7 +44,7 @@ pub struct Engine {
     pub(crate) runner: Arc<dyn StepRunner>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) redactor: Arc<Redactor>,
-    pub(crate) day: Day,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Engine {
@@ -74,13 +74,18 @@ impl Engine {
             runner,
             observers: Vec::new(),
             redactor,
-            day: Day::default(),
+            admission: Arc::default(),
         }
     }
 
     /// Takes these secrets out of whatever becomes an event, besides those that are known by their shape.
     pub fn redact(&mut self, redactor: Arc<Redactor>) {
         self.redactor = redactor;
+    }
+
+    /// Shares the door that heavy work goes through with other engines over the same log.
+    pub fn admit(&mut self, admission: Arc<Admission>) {
+        self.admission = admission;
     }
 
     /// Lets someone look on.

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod capture;
-mod day;
 mod drive;
 mod executor;
 mod message;
@@ -18,6 +18,7 @@ use miyabi_core::run::{Illegal, Run};
 use miyabi_core::session::AgentEvent;
 use miyabi_core::status::Status;
 
+pub use admission::Admission;
 pub use executor::{Engine, Rest};
 pub use steps::{BuiltIn, Job, Outcome, Progress, StepRunner, Working};
 

@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use miyabi_core::event::{Answer, Event, EventBody};
+use miyabi_core::event::{Answer, Event, EventBody, RunStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::intent::Write;
 use miyabi_core::plan::{Plan, Step, Uses, Work};
-use miyabi_core::ports::{NewRun, Stop, Store, never_stop};
+use miyabi_core::policy::Policy;
+use miyabi_core::ports::{Machine, NewRun, Stop, Store, never_stop};
 use miyabi_core::run::Run;
 use miyabi_core::status::Status;
-use miyabi_engine::{Engine, EngineError, Job, Observer, Rest, StepRunner, Working};
+use miyabi_engine::{Admission, Engine, EngineError, Job, Observer, Rest, StepRunner, Working};
 use miyabi_testkit::{IdleAgents, ManualClock, MemoryStore, RecordingForge, fixtures};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -359,4 +360,92 @@ async fn a_secret_that_a_tool_printed_never_becomes_an_event() {
     let log = serde_json::to_string(&stage.log().await).unwrap();
     assert!(!log.contains(&known) && !log.contains("ghp_"), "{log}");
     assert!(log.matches("[redacted:").count() >= 4, "each place says that something was there: {log}");
+}
+
+/// Short of room as often as listed.
+struct Crowded(Mutex<Vec<&'static str>>);
+
+#[async_trait::async_trait]
+impl Machine for Crowded {
+    async fn shortage(&self) -> Option<String> {
+        self.0.lock().unwrap().pop().map(str::to_owned)
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_is_short_of_room_begins_no_further_agent_and_stops_none() {
+    let steps = vec![fixtures::task_step(500, 1, &[]), step("light", &[])];
+    let mut stage = Stage::new(steps, Scripted::default()).await;
+    let short = Crowded(Mutex::new(vec!["only 3 MB are free", "only 2 MB are free"]));
+    stage.engine.admit(Arc::new(Admission::on(Arc::new(short))));
+    let clock = Arc::clone(&stage.clock);
+    let drive = stage.engine.drive(&stage.run, never_stop());
+    tokio::pin!(drive);
+    let rest = loop {
+        tokio::select! {
+            biased;
+            rest = &mut drive => break rest.unwrap(),
+            () = quiet_then_advance(&clock) => {}
+        }
+    };
+    assert_eq!(rest, Rest::Ended(Status::Succeeded));
+    let log = stage.log().await;
+    let refused: Vec<_> = log
+        .iter()
+        .filter_map(|event| match &event.body {
+            EventBody::StepFailed { failure, .. } => Some(failure.message.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(refused, ["only 2 MB are free", "only 3 MB are free"]);
+    let begun = |step: &str| stage.started().iter().filter(|(begun, _)| begun == step).count();
+    assert_eq!((begun("light"), begun("task-500-1")), (1, 3), "what is no agent's is not held up");
+    let end = log.last().unwrap().at.duration_since(fixtures::at(0)).as_secs();
+    assert!((120..130).contains(&end), "a minute after each look: {end} s");
+}
+
+/// A day in which two sessions may be had, of which runs side by side get no third.
+#[tokio::test]
+async fn runs_side_by_side_share_the_budget_of_the_day() {
+    let policy = Policy { budget_day_sessions: 2, ..Policy::default() };
+    let store = Arc::new(MemoryStore::new());
+    for n in 1..=3 {
+        let plan = Plan { steps: vec![fixtures::task_step(500, 1, &[])] };
+        let mut started = RunStarted { policy: policy.clone(), ..fixtures::run_started(plan) };
+        started.issue.number = 500 + n;
+        store.create_run(&NewRun { id: fixtures::run_id(n), started }, fixtures::at(0)).await.unwrap();
+    }
+    let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
+    let clock = Arc::new(ManualClock::new(fixtures::at(0)));
+    // Their agents have begun and told nothing yet.
+    let runner = Arc::new(Scripted { hang: Some("task-500-1"), ..Scripted::default() });
+    let admission = Arc::new(Admission::default());
+    let engine = || {
+        let mut engine = engine(&store, &forge, &agents, &clock, &runner);
+        engine.admit(Arc::clone(&admission));
+        engine
+    };
+    let (first, second, third) = (engine(), engine(), engine());
+    let (ids, never) = ((1..=3).map(fixtures::run_id).collect::<Vec<_>>(), never_stop);
+    let (one, two, three) =
+        (first.drive(&ids[0], never()), second.drive(&ids[1], never()), third.drive(&ids[2], never()));
+    let (mut one, mut two, mut three) = (Box::pin(one), Box::pin(two), Box::pin(three));
+    let rest = tokio::select! {
+        rest = &mut one => rest,
+        rest = &mut two => rest,
+        rest = &mut three => rest,
+    };
+    assert!(matches!(rest.unwrap(), Rest::Asking(_)), "two work, and one of three asks");
+    let states = waiting_for_budget(&store, &ids).await;
+    assert_eq!(states.iter().filter(|asks| **asks).count(), 1);
+}
+
+/// Which of the runs wait for budget.
+async fn waiting_for_budget(store: &MemoryStore, ids: &[RunId]) -> Vec<bool> {
+    let mut asking = Vec::new();
+    for id in ids {
+        let events = store.load(id, 0).await.unwrap();
+        asking.push(miyabi_core::run::fold(&events).unwrap().unwrap().asks_for_budget());
+    }
+    asking
 }

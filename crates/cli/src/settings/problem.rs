@@ -87,6 +87,9 @@ pub(super) fn of_ranges(
     };
     let ranges = [
         ("run.max_parallel", 1.0, 256.0),
+        ("run.min_free_disk_mb", 0.0, 1e9),
+        ("run.min_free_memory_mb", 0.0, 1e9),
+        ("worktree.quota", 0.0, 100_000.0),
         ("policy.max_tasks", 1.0, 1000.0),
         ("policy.simple_below", 0.0, 10.0),
         ("policy.notify_from", 0.0, 10.0),

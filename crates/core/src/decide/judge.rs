@@ -71,7 +71,7 @@ fn judge_failure(
     match failure.class {
         FailureClass::Transient if let Some(at) = failure.retry_at() => {
             // It counts against nothing: the other side said when it will answer.
-            let rule = "a limit of requests ends then";
+            let rule = "it counts against nothing: what is missing comes back by itself";
             gate(events, &state.step.id, Gate::Retry { at: at.max(now) }, rule, &[]);
         }
         FailureClass::Transient if of_class <= policy.transient_retries => {

@@ -14,6 +14,13 @@ pub trait Clock: Send + Sync {
     async fn sleep_until(&self, at: Timestamp);
 }
 
+/// What the machine has left for more work.
+#[async_trait]
+pub trait Machine: Send + Sync {
+    /// Why no further work should begin now, in words for a person; `None`: there is room.
+    async fn shortage(&self) -> Option<String>;
+}
+
 /// Names that nobody else has.
 pub trait Ids: Send + Sync {
     /// A new UUID (version 7) as text.
