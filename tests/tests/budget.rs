@@ -118,6 +118,11 @@ fn limits_that_make_no_sense_are_refused_before_anything_begins() {
 fn not_let_in(env: &TestEnv, issue: u64, agent: &str, words: &str) {
     let mut child = env.start(["run", "issue", &issue.to_string(), "--agent", agent]);
     eventually(words, || env.miyabi(["log", "1"]).stdout.contains(words));
+    let status = env.miyabi(["status"]).expect(0).stdout;
+    assert!(
+        status.contains("run 1 waits until") && status.contains(words),
+        "it does not say `running`: {status}"
+    );
     env.miyabi(["cancel", "1"]).expect(0);
     child.wait().unwrap();
     assert!(!env.miyabi(["log", "1", "--json"]).expect(0).stdout.contains("session_started"));

@@ -19,6 +19,8 @@ pub enum State {
     WaitingForPerson,
     /// Something on its forge is waited for, such as CI; whoever drives it next looks there.
     WaitingForForge,
+    /// A process drives it, and it waits for a time, such as when the machine has room again.
+    WaitingForTime,
     /// It has not ended, waits for nobody, and no process drives it.
     Interrupted,
     /// It ended.
@@ -35,8 +37,19 @@ pub struct StatusRow {
     pub state: State,
     /// Questions that are open.
     pub questions: Vec<EscalationId>,
-    /// When something last happened; only for runs that have not ended.
-    pub last_event_at: Option<Timestamp>,
+    /// When it last gave a sign of life, an event or output of an agent that works; only for runs that have not ended.
+    pub last_sign_at: Option<Timestamp>,
+    /// Until when it waits and why; only where it waits for a time.
+    pub waits: Option<Waits>,
+}
+
+/// A run that goes on by itself at some time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Waits {
+    /// When.
+    pub until: Timestamp,
+    /// For what.
+    pub reason: String,
 }
 
 /// The overview.
@@ -57,7 +70,7 @@ pub fn render(view: &StatusView, now: Timestamp) -> String {
     if view.live.is_empty() {
         out.push_str("nothing runs and nothing waits\n");
     } else {
-        out.push_str(&table(&view.live, now));
+        out.push_str(&table("last sign", &view.live, now));
         for row in &view.live {
             match row.state {
                 State::Interrupted => out.push_str(&format!(
@@ -76,29 +89,36 @@ pub fn render(view: &StatusView, now: Timestamp) -> String {
                     "      a server looks again when its forge says something; `miyabi resume {}` looks now\n",
                     row.run.number
                 )),
+                State::WaitingForTime => {
+                    if let Some(waits) = &row.waits {
+                        let (until, reason) = (text::date_time(waits.until), short(&waits.reason, 200));
+                        out.push_str(&format!("run {} waits until {until} UTC: {reason}\n", row.run.number));
+                    }
+                }
                 State::Running | State::Ended => {}
             }
         }
     }
     if !view.recent.is_empty() {
         out.push_str("\nended:\n");
-        out.push_str(&table(&view.recent, now));
+        out.push_str(&table("since", &view.recent, now));
     }
     out
 }
 
-fn table(rows: &[StatusRow], now: Timestamp) -> String {
+fn table(age: &str, rows: &[StatusRow], now: Timestamp) -> String {
     text::table(
-        ["run", "issue", "state", "stage", "since", "title"],
+        ["run", "issue", "state", "stage", age, "title"],
         rows.iter().map(|row| {
             let state = match row.state {
                 State::Running => "running".to_owned(),
                 State::WaitingForPerson => "waits for you".to_owned(),
                 State::WaitingForForge => "waits for its forge".to_owned(),
+                State::WaitingForTime => "waits".to_owned(),
                 State::Interrupted => "interrupted".to_owned(),
                 State::Ended => row.run.status.to_string(),
             };
-            let at = row.run.completion_time.or(row.last_event_at).unwrap_or(row.run.started_at);
+            let at = row.run.completion_time.or(row.last_sign_at).unwrap_or(row.run.started_at);
             let since = format!("{} ago", text::duration(now.duration_since(at)));
             let stage = if row.state == State::Ended && row.run.status == Status::Succeeded {
                 String::new()
@@ -145,7 +165,9 @@ mod tests {
             },
             state,
             questions: if state == State::WaitingForPerson { vec!["3-1".into()] } else { vec![] },
-            last_event_at: Some(at),
+            last_sign_at: Some(at),
+            waits: (state == State::WaitingForTime)
+                .then(|| Waits { until: at, reason: "only 3 MB of disk are free".to_owned() }),
         }
     }
 
@@ -156,17 +178,20 @@ mod tests {
                 row(3, State::WaitingForPerson, Status::Running),
                 row(2, State::Interrupted, Status::Running),
                 row(1, State::Running, Status::Running),
+                row(4, State::WaitingForTime, Status::Running),
             ],
             recent: vec![row(0, State::Ended, Status::Succeeded)],
         };
         let now = "2026-11-21T12:00:05Z".parse().expect("a time");
         insta::assert_snapshot!(render(&view, now), @r#"
-        run  issue  state          stage   since      title
+        run  issue  state          stage   last sign  title
         3    #503   waits for you  review  5.0 s ago  認証 red
         2    #502   interrupted    review  5.0 s ago  認証 red
         1    #501   running        review  5.0 s ago  認証 red
+        4    #504   waits          review  5.0 s ago  認証 red
         run 3 asks you: `miyabi escalation show 3-1`
         run 2 was interrupted: `miyabi resume 2` goes on
+        run 4 waits until 2026-11-21 12:00:00 UTC: only 3 MB of disk are free
 
         ended:
         run  issue  state      stage  since      title
