@@ -42,7 +42,7 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
     let entry = match starting::live_run(&home, issue).await? {
         Some(row) => Entry::from(&row),
         // Killed after the last event, before it could say so.
-        None if !home.store.runs(&RunFilter::default()).await?.is_empty() => return Ok(()),
+        None if has_run(&home, issue).await? => return Ok(()),
         None => {
             let agent = agent.parse().map_err(|error: String| CliError::input(error))?;
             let start = starting::look(&context, &home, Some(&agent)).await?;
@@ -56,7 +56,8 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
             return Ok(());
         }
         assert_eq!(ended, exit::WAITING, "the run asks or ends well");
-        for row in home.store.open_escalations().await? {
+        let asked = home.store.open_escalations().await?;
+        for row in asked.into_iter().filter(|row| row.run == entry.id) {
             let answer = Answer {
                 action: "approve_anyway".to_owned(),
                 by: "somebody".to_owned(),
@@ -67,4 +68,9 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
             home.engine(None).tell(&row.run, &[fact]).await?;
         }
     }
+}
+
+async fn has_run(home: &Home, issue: IssueNumber) -> Result<bool, CliError> {
+    let filter = RunFilter { issue: Some(issue), ..RunFilter::default() };
+    Ok(!home.store.runs(&filter).await?.is_empty())
 }
