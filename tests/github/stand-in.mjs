@@ -207,7 +207,7 @@ function repository(name, bare) {
   /** Carries the objects of a commit over to the API; the ids must come out the same. */
   async function carry(sha) {
     const known = [...carried].filter((id) => id !== sha).map((id) => `^${id}`);
-    const listed = (await git(["rev-list", "--objects", "--reverse", "--no-object-names", sha, ...known])).toString();
+    const listed = (await git(["rev-list", "--objects", "--topo-order", "--reverse", "--no-object-names", sha, ...known])).toString();
     const ids = listed.split("\n").filter((id) => id && !carried.has(id));
     const kinds = (await git(["cat-file", "--batch-check=%(objectname) %(objecttype)"], `${ids.join("\n")}\n`)).toString();
     const of = (kind) => kinds.split("\n").filter((line) => line.endsWith(` ${kind}`)).map((line) => line.split(" ")[0]);

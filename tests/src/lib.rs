@@ -8,3 +8,4 @@ pub mod github;
 pub mod model_endpoint;
 pub mod people;
 pub mod published;
+pub mod seen;

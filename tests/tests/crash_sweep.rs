@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use miyabi_tests::crash::Point;
@@ -210,6 +210,94 @@ fn killed_between_a_write_and_its_record_again_and_again() {
     sweep("writes, twice", true, |_, writes| {
         points(Point::AfterWrite, writes).into_iter().step_by(2).collect()
     });
+}
+
+/// A small file system over a folder, until it is dropped.
+struct Small(PathBuf);
+
+impl Small {
+    /// `None`, with a word, where nobody may mount anything.
+    fn over(folder: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(folder);
+        if mount.status().is_ok_and(|status| status.success()) {
+            return Some(Self(folder.to_owned()));
+        }
+        println!("left out: mounting a small file system needs to be root");
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root and leaves nothing out");
+        None
+    }
+
+    fn remount(&self, how: &str) {
+        let options = format!("remount,{how}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
+    }
+
+    /// Leaves so many bytes free.
+    fn fill(&self, free: u64) {
+        let disk = rustix::fs::statvfs(&self.0).unwrap();
+        let size = (disk.f_bavail * disk.f_frsize).saturating_sub(free);
+        std::fs::write(self.0.join("ballast"), vec![0; usize::try_from(size).unwrap()]).unwrap();
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_of_it() {
+    let (expected, ..) = undisturbed();
+    let (mut refused, sizes) = (0, [8, 48, 96, 160, 256, 384, 512, 768]);
+    for kilobytes in sizes {
+        let stage = Stage::new();
+        let home = stage.env.repo().join(".miyabi");
+        let kept = stage.env.root().join("kept");
+        assert!(Command::new("cp").arg("-a").args([&home, &kept]).status().unwrap().success());
+        let Some(small) = Small::over(&home) else { return };
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(kept.join(".")).arg(&home);
+        assert!(copy.status().unwrap().success());
+        small.fill(kilobytes * 1024);
+        let output = stage.command(None).output().unwrap();
+        if !output.status.success() {
+            refused += 1;
+            let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+            assert!(said.contains("full") || said.contains("no space"), "it names the cause: {said}");
+        }
+        assert_eq!(stage.env.processes(), Vec::<u32>::new(), "nothing is left running");
+        small.empty();
+        assert!(!stage.go(None));
+        stage.env.miyabi(["resume"]).expect(0);
+        assert_eq!(stage.state(), expected, "{kilobytes} KB were free");
+    }
+    println!("full disk: {} sizes, {refused} refusals, 0 losses, 0 duplicates, 0 survivors", sizes.len());
+    assert!(refused > 2, "the disk was large enough for most of it");
+}
+
+#[test]
+fn a_database_that_may_only_be_read() {
+    let stage = Stage::new();
+    let home = stage.env.repo().join(".miyabi");
+    let kept = stage.env.root().join("kept");
+    assert!(Command::new("cp").arg("-a").args([&home, &kept]).status().unwrap().success());
+    let Some(small) = Small::over(&home) else { return };
+    assert!(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&home).status().unwrap().success());
+    small.remount("ro");
+    let ran = stage.env.miyabi(["run", "issue", "1", "--agent", &stage.agent]);
+    assert_eq!(ran.code, Some(20), "{ran:?}");
+    assert!(ran.stderr.contains("make the database file and its folder writable"), "{}", ran.stderr);
+    assert_eq!(stage.env.worktrees(), Vec::<String>::new());
+    assert_eq!(stage.env.git(&["branch", "--format=%(refname:short)"]), "main");
+    small.remount("rw");
+    assert!(!stage.go(None));
+    assert_eq!(stage.state(), undisturbed().0);
 }
 
 /// So that a path that is used by nobody is no silent success.

@@ -3,6 +3,7 @@
 
 use miyabi_tests::env::run;
 use miyabi_tests::github::{ALICE, GitHub, is_here_or_say};
+use miyabi_tests::seen::seen;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -104,44 +105,6 @@ const DISTURBED: [(&str, &str); 7] = [
     ("PUT", "/pulls/\\d+/merge$"),
     ("PATCH", "/issues/\\d+$"),
 ];
-
-/// Everything that people see on the forge, without times and ids that differ from run to run.
-fn seen(github: &GitHub, issue: u64) -> Value {
-    let strip = |body: &str| {
-        let lines = body.lines().filter(|line| !line.contains("<!-- miyabi:") && !line.contains("| `"));
-        lines.filter(|line| !line.starts_with("| total time")).map(plain).collect::<Vec<_>>()
-    };
-    let comments: Vec<_> =
-        github.comments(issue).into_iter().map(|(author, body)| json!([author, strip(&body)])).collect();
-    let changes = github.of_repo(ALICE, "GET", "/pulls?state=all", None);
-    let changes: Vec<_> = changes
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|change| {
-            json!([
-                change["number"],
-                change["title"],
-                change["merged_at"].is_null(),
-                strip(change["body"].as_str().unwrap())
-            ])
-        })
-        .collect();
-    let mut labels = github.labels(issue);
-    labels.sort();
-    let issue = github.of_repo(ALICE, "GET", &format!("/issues/{issue}"), None);
-    json!({ "comments": comments, "changes": changes, "labels": labels, "state": issue["state"], "branches": github.branches() })
-}
-
-/// The line without what differs between two runs: addresses, ids, commits.
-fn plain(line: &str) -> String {
-    let word = |word: &str| {
-        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is_id = bare.len() >= 32 && bare.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-        if is_id || word.contains("127.0.0.1") { "…".to_owned() } else { word.to_owned() }
-    };
-    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
 
 /// Carries one issue to its end while each of these writes is disturbed once; what is there afterwards.
 fn disturbed(kind: Option<&str>, as_app: bool) -> Value {

@@ -16,7 +16,8 @@ use miyabi_tests::env::TestEnv;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 const CRASHING: &str = env!("CARGO_BIN_EXE_miyabi-crashing");
 const SETTINGS: &str = "[policy]\nsimple_below = 0.0\nmerge_from = 80\nbase_moves = 1000\n";
-const ISSUE: &str = "- [ ] Write the left note\n- [ ] Write the right note\n- [ ] Join the notes (depends on 1, 2)\n";
+const ISSUE: &str =
+    "- [ ] Write the left note\n- [ ] Write the right note\n- [ ] Join the notes (depends on 1, 2)\n";
 /// Most kills of one run.
 const KILLS: usize = 4;
 
@@ -53,7 +54,8 @@ fn carry(env: &TestEnv, issue: u64, agent: &str, seed: u64) -> usize {
 #[test]
 fn many_runs_that_are_killed_at_random_leave_what_undisturbed_ones_would() {
     let (runs, seed) = (number("MIYABI_SOAK", 12), number("MIYABI_SEED", 1));
-    let files = [("README.md", "# Notes\n"), ("reworked.md", "as good as can be\n"), ("miyabi.toml", SETTINGS)];
+    let files =
+        [("README.md", "# Notes\n"), ("reworked.md", "as good as can be\n"), ("miyabi.toml", SETTINGS)];
     let env = TestEnv::new(PROGRAM, &files);
     let mut playbook = String::new();
     for issue in 1..=runs {
@@ -97,7 +99,9 @@ fn many_runs_that_are_killed_at_random_leave_what_undisturbed_ones_would() {
         assert_eq!(shown["issue"]["open"], false, "issue {issue}");
         let mut heads = BTreeMap::<&str, u32>::new();
         for comment in shown["comments"].as_array().unwrap() {
-            *heads.entry(comment["body"].as_str().unwrap().lines().next().unwrap_or_default()).or_default() += 1;
+            *heads
+                .entry(comment["body"].as_str().unwrap().lines().next().unwrap_or_default())
+                .or_default() += 1;
         }
         assert!(heads.values().all(|count| *count == 1), "issue {issue}: {heads:?}");
     }

@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Answers git's question for a login, where git started this program to ask it.
-fn answer_git() -> Option<ExitCode> {
+pub fn answer_git() -> Option<ExitCode> {
     let prompt = std::env::args_os().nth(1).unwrap_or_default().to_string_lossy().into_owned();
     let answer = miyabi_git::askpass::answer(&prompt, |name| std::env::var_os(name))?;
     let told = answer.ok().map(|secret| writeln!(std::io::stdout(), "{}", secret.expose_secret()));

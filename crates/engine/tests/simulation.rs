@@ -339,6 +339,8 @@ impl World {
         assert!(effects.keys().all(|effect| recorded.contains_key(effect)), "seed {}", self.seed);
         let sessions = run.sessions.iter().filter(|session| session.end.is_none()).count();
         assert_eq!(sessions, 0, "seed {}: sessions that nobody ended", self.seed);
+        let (limit, used) = (miyabi_core::budget::limits(&run).sessions, run.spending.used.sessions);
+        assert!(limit == 0.0 || used <= limit, "seed {}: {used} sessions of {limit}", self.seed);
     }
 }
 
@@ -346,7 +348,15 @@ impl World {
 fn play(seed: u64) -> (Status, usize, u32) {
     let world = World::new(seed);
     let max_parallel = 1 + u32::try_from(roll(&world.dice, 4)).unwrap();
-    let new = NewRun { id: world.run.clone(), started: started(issue_plan(), max_parallel) };
+    let mut first = started(issue_plan(), max_parallel);
+    // A third of the runs meets a budget of their own, a third that of the day.
+    match roll(&world.dice, 3) {
+        0 => first.policy.budget_run_sessions = 1 + u32::try_from(roll(&world.dice, 3)).unwrap(),
+        1 => first.policy.budget_day_sessions = 1 + u32::try_from(roll(&world.dice, 4)).unwrap(),
+        _ => {}
+    }
+    first.policy.breaker_tasks = u32::try_from(roll(&world.dice, 3)).unwrap();
+    let new = NewRun { id: world.run.clone(), started: first };
     world.store.create_run(&new, world.clock.now()).now_or_never().unwrap().unwrap();
     let mut deaths = 0;
     for _ in 0..LIVES {

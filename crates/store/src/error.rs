@@ -143,7 +143,7 @@ pub(crate) fn advice(error: &rusqlite::Error) -> (FailureClass, &'static str) {
                 (FailureClass::Permanent, "the database file is damaged; restore it from a backup")
             }
             Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => {
-                (FailureClass::Unavailable, "check the disk of the database")
+                (FailureClass::Unavailable, "see whether the disk of the database is full or broken")
             }
             _ => (FailureClass::Internal, "this is a bug of miyabi; nothing was written"),
         },

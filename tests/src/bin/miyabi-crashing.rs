@@ -19,6 +19,10 @@ use miyabi_core::ports::RunFilter;
 use miyabi_tests::crash::{CrashForge, CrashStore, FileChecks, Point};
 
 fn main() -> ExitCode {
+    // git asks whoever started it for the login.
+    if let Some(code) = miyabi::answer_git() {
+        return code;
+    }
     let mut arguments = std::env::args().skip(1);
     let mut next = |what: &str| arguments.next().unwrap_or_else(|| panic!("give {what}"));
     let (repo, issue, agent) = (PathBuf::from(next("a repository")), next("an issue"), next("an agent"));
