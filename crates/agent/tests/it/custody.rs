@@ -197,15 +197,11 @@ async fn a_transcript_has_an_end_and_keeps_the_newest() {
 
 #[tokio::test]
 async fn nothing_that_miyabi_has_open_is_handed_on() {
-    use std::os::fd::AsRawFd;
     let bench = Bench::new();
-    // Ours, and wide open to whoever is started by a careless program.
-    let ours = std::fs::File::open("/dev/null").unwrap();
-    assert!(ours.as_raw_fd() > 2);
-    let outcome =
-        bench.run(&bench.spec(bench.script("for file in /proc/$$/fd/*; do echo ${file##*/}; done"))).await;
+    let ours = std::fs::File::create(bench.root.path().join("ours")).unwrap();
+    let script = bench.script("for file in /proc/$$/fd/*; do readlink $file; done");
+    let outcome = bench.run(&bench.spec(script)).await;
     let words = outcome.last_message.unwrap();
-    // A shell that reads a script keeps that open itself, from 10 on.
-    let files: Vec<u32> = words.lines().filter_map(|name| name.parse().ok()).filter(|fd| *fd < 10).collect();
-    assert_eq!(files, [0, 1, 2]);
+    assert!(words.lines().count() >= 3 && !words.contains("/ours"), "{words}");
+    drop(ours);
 }
