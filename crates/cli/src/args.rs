@@ -45,6 +45,10 @@ pub enum Command {
     Status(commands::status::StatusArgs),
     /// Tell the story of a run in Markdown
     Report(commands::report::ReportArgs),
+    /// Measure the main checkout and score it
+    Review(commands::review::ReviewArgs),
+    /// Say why a run did what it did
+    Explain(commands::explain::ExplainArgs),
     /// Show the events of a run
     Log(commands::log::LogArgs),
     /// List and remove worktrees

@@ -113,6 +113,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Run(args) => commands::run::run(args, context).await,
         Command::Status(args) => commands::status::status(args, context).await,
         Command::Report(args) => commands::report::report(args, context).await,
+        Command::Explain(args) => commands::explain::explain(args, context).await,
+        Command::Review(args) => commands::review::review(args, context).await,
         Command::Log(args) => commands::log::log(args, context).await,
         Command::Worktree(args) => commands::worktree::worktree(args, context).await,
         Command::Recover(args) => commands::recover::recover(args, context).await,

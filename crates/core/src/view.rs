@@ -10,6 +10,7 @@ mod journal;
 mod labels;
 mod quality;
 mod question;
+mod sarif;
 mod status;
 mod summary;
 
@@ -17,8 +18,9 @@ pub use change::{ChangeFacts, change_body, link_comment};
 pub use decomposition::decomposition_comment;
 pub use journal::{JournalFacts, journal_entry};
 pub use labels::{analysis_labels, change_labels};
-pub use quality::quality_comment;
+pub use quality::{quality_comment, quality_report};
 pub use question::{answered_comment, end_note, question_comment, question_note};
+pub use sarif::sarif;
 pub use status::{reply, status_comment};
 pub use summary::{summary_comment, took};
 

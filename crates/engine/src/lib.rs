@@ -4,6 +4,7 @@ mod admission;
 mod capture;
 mod drive;
 mod executor;
+mod measure;
 mod message;
 mod steps;
 mod writer;
@@ -20,6 +21,7 @@ use miyabi_core::status::Status;
 
 pub use admission::Admission;
 pub use executor::{Engine, Rest};
+pub use measure::Measuring;
 pub use steps::{BuiltIn, Job, Outcome, Progress, StepRunner, Working};
 
 /// The world as the built-in steps need it.

@@ -18,8 +18,16 @@ const SENTENCE: usize = 300;
 
 /// The report of an issue's change, bound to the commit and tree that were measured.
 pub fn quality_comment(issue: IssueNumber, report: &Report) -> String {
-    let mut text = format!("## Quality Report #{issue}\n\n");
-    text.push_str(&quality_section(report));
+    format!("## Quality Report #{issue}\n\n{}", quality_body(report))
+}
+
+/// The report of a checkout that no issue stands behind.
+pub fn quality_report(report: &Report) -> String {
+    format!("## Quality Report\n\n{}", quality_body(report))
+}
+
+fn quality_body(report: &Report) -> String {
+    let mut text = quality_section(report);
     let shown: Vec<String> = report.issues.iter().take(SHOWN).map(finding_line).collect();
     if !shown.is_empty() {
         let _ = writeln!(text, "### Findings ({} of {})\n", shown.len(), report.issues.len());

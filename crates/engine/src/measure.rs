@@ -1,0 +1,76 @@
+//! Measuring one checkout: every check, the secrets in what it adds, and the score made of their numbers.
+
+use std::path::Path;
+
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::{CommitId, RunId};
+use miyabi_core::policy::Policy;
+use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Stop, Worktrees};
+use miyabi_core::redact::find_secrets;
+use miyabi_core::report::{Check, CheckEnd, CheckKind, Measured, Report, score};
+use tokio::sync::watch;
+
+/// Lines of the diff that are searched for secrets; a larger diff is named as not measured.
+const DIFF_LINES: usize = 200_000;
+
+/// A commit that is checked out, and what it is compared with.
+#[derive(Clone, Debug)]
+pub struct Measuring<'a> {
+    /// Where it is checked out.
+    pub root: &'a Path,
+    /// The commit.
+    pub commit: CommitId,
+    /// What it will be merged into; secrets are looked for in what lies between.
+    pub onto: CommitId,
+    /// The numbers of the score.
+    pub policy: &'a Policy,
+    /// For the marks in the environment of the tools.
+    pub run: RunId,
+}
+
+impl Measuring<'_> {
+    /// The report, bound to the commit and its tree. Becomes `Cancelled` when `stop` turns true.
+    pub async fn report(
+        self,
+        worktrees: &dyn Worktrees,
+        checks: &dyn Checks,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Report, Failure> {
+        let tree = worktrees.tree(&self.commit).await?;
+        let job = CheckJob {
+            root: self.root.to_owned(),
+            scope: Scope::Full,
+            deadline_secs: self.policy.check_deadline_secs,
+            run: self.run,
+        };
+        let mut checked = checks.run(&job, until(stop.clone())).await?;
+        if *stop.borrow() {
+            return Err(Failure::new(FailureClass::Cancelled, "the review was stopped"));
+        }
+        let lines = worktrees.added_lines(&self.onto, &self.commit, DIFF_LINES + 1).await?;
+        let secrets = secrets_check(&lines);
+        checked.measured.secrets = match &secrets.end {
+            CheckEnd::NotMeasured { reason } => Measured::Missing(reason.clone()),
+            _ => Measured::Value(secrets.findings.len() as u64),
+        };
+        checked.checks.push(secrets);
+        Ok(score(checked.measured, checked.checks, self.policy, self.commit, tree))
+    }
+}
+
+fn until(stop: watch::Receiver<bool>) -> Stop {
+    crate::steps::stop(stop)
+}
+
+fn secrets_check(lines: &[AddedLine]) -> Check {
+    let findings = find_secrets(lines);
+    let end = match (lines.len() > DIFF_LINES, findings.is_empty()) {
+        (_, false) => CheckEnd::Failed,
+        (true, true) => {
+            CheckEnd::NotMeasured { reason: format!("the diff adds more than {DIFF_LINES} lines") }
+        }
+        (false, true) => CheckEnd::Passed,
+    };
+    let command = vec!["miyabi".to_owned(), "secrets in the diff".to_owned()];
+    Check { kind: CheckKind::Secrets, command, end, findings, duration_ms: 0 }
+}

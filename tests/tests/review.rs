@@ -1,0 +1,74 @@
+//! The gate alone, on a checkout.
+
+use miyabi_tests::env::TestEnv;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+
+/// Credentials look like this; in two parts, so that this file holds none.
+fn secret() -> String {
+    ["AKIA", "IOSFODNN7EXAMPLQ"].concat()
+}
+
+#[test]
+fn a_checkout_is_scored_without_an_issue_and_without_an_agent() {
+    let env = TestEnv::with_crate(PROGRAM);
+    let head = env.git(&["rev-parse", "HEAD"]);
+    let ran = env.miyabi(["review"]);
+    let report = env.miyabi(["review", "--format", "json"]).json();
+    assert_eq!(ran.code, Some(if report["recommendation"] == "APPROVE" { 0 } else { 10 }), "{ran:?}");
+    assert!(ran.stdout.starts_with("## Quality Report\n\n**"), "{}", ran.stdout);
+    assert_eq!(report["commit"], head.trim());
+    assert_eq!(report["tree"], env.git(&["rev-parse", "HEAD^{tree}"]).trim());
+    assert_eq!(report["measured"]["build"], serde_json::json!({ "value": true }), "{report:#}");
+    assert!(ran.stdout.contains(&format!("**{} / 100**", report["score"])), "{}", ran.stdout);
+    // It leaves nothing behind but its build folder, which git does not see.
+    assert_eq!(env.git(&["status", "--porcelain"]), "");
+    assert!(!env.repo().join(".miyabi/miyabi.db").exists());
+}
+
+#[test]
+fn what_a_change_adds_is_judged_and_told_in_a_format_for_tools() {
+    let env = TestEnv::with_crate(PROGRAM);
+    env.git(&["switch", "--quiet", "--create", "work"]);
+    let text = env.read("src/lib.rs");
+    let bad = "/// Says 日本.\npub fn say() -> &'static str {\n    return \"日本\";\n}\n\n#[cfg(test)]";
+    env.write("src/lib.rs", &text.replacen("#[cfg(test)]", bad, 1));
+    env.write("config 認証.txt", &format!("key = \"{}\"\n", secret()));
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--message", "Add a greeting"]);
+    let sarif = env.miyabi(["review", "--format", "sarif"]).expect(10).json();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+    }
+    let of = |check: &str| -> &Value {
+        let is = |result: &&Value| result["ruleId"].as_str().unwrap().starts_with(&format!("{check}/"));
+        results.iter().find(is).unwrap_or_else(|| panic!("{check}: {results:#?}"))
+    };
+    let place = |result: &Value| result["locations"][0]["physicalLocation"].clone();
+    assert_eq!(of("lint")["ruleId"], "lint/clippy::needless_return");
+    assert_eq!(place(of("lint"))["artifactLocation"]["uri"], "src/lib.rs");
+    assert!(place(of("lint"))["region"]["startLine"].as_u64().unwrap() > 5);
+    assert_eq!(place(of("secrets"))["artifactLocation"]["uri"], "config%20%E8%AA%8D%E8%A8%BC.txt");
+    assert!(!sarif.to_string().contains(&secret()), "a report repeats no credential");
+    // On the base itself nothing is added, and nobody is to blame for what was there.
+    let ran = env.miyabi(["review", "--base", "work", "--format", "json"]).json();
+    assert_eq!(ran["measured"]["secrets"], serde_json::json!({ "value": 0 }));
+}
+
+#[test]
+fn what_cannot_be_reviewed_is_said() {
+    let env = TestEnv::with_crate(PROGRAM);
+    let ran = env.miyabi(["review", "--base", "nowhere"]).expect(1);
+    assert!(ran.stderr.contains("there is no branch `nowhere`"), "{}", ran.stderr);
+    env.write("src/lib.rs", "//! Broken.\n");
+    let ran = env.miyabi(["review"]).expect(1);
+    assert!(ran.stderr.contains("uncommitted changes, `src/lib.rs` among them"), "{}", ran.stderr);
+    env.miyabi(["review", "--format", "prose"]).expect(2);
+}
