@@ -12,7 +12,7 @@ mod judge;
 mod tell;
 mod write;
 
-pub(crate) use ask::APPROVE;
+pub(crate) use ask::{APPROVE, MODIFY};
 
 use std::collections::BTreeMap;
 
@@ -60,6 +60,7 @@ fn answer_by_default(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
                 by: "miyabi".to_owned(),
                 from: "deadline".to_owned(),
                 note: format!("no answer before {}", question.deadline),
+                tasks: Vec::new(),
             },
         });
     }

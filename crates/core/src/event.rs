@@ -16,6 +16,7 @@ use crate::plan::{Extension, Plan};
 use crate::policy::Policy;
 use crate::session::{Adapter, ProcessMark, SessionEnd, Usage};
 use crate::status::Status;
+use crate::task::Task;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -321,4 +322,7 @@ pub struct Answer {
     /// What they added.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// The tasks that take the place of the plan's; only with the answer `modify`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Task>,
 }

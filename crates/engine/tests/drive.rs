@@ -251,6 +251,7 @@ async fn a_question_ends_the_drive_and_its_answer_lets_it_go_on() {
             by: "eve".to_owned(),
             from: "cli".to_owned(),
             note: String::new(),
+            tasks: Vec::new(),
         },
     };
     let wrong = stage.engine.tell(&stage.run, &[answer("shrug")]).await.unwrap_err();

@@ -265,8 +265,13 @@ impl World {
         let Some(run) = self.engine().read(&self.run).await.unwrap() else { return };
         let Some(question) = run.questions.values().next() else { return };
         let action = question.actions[roll(&self.dice, question.actions.len())].id.clone();
-        let answer =
-            Answer { action, by: "somebody".to_owned(), from: "cli".to_owned(), note: "雅".to_owned() };
+        let answer = Answer {
+            action,
+            by: "somebody".to_owned(),
+            from: "cli".to_owned(),
+            note: "雅".to_owned(),
+            tasks: Vec::new(),
+        };
         // Twice, as people do.
         for _ in 0..=roll(&self.dice, 2) {
             let escalation = question.id.clone();

@@ -67,6 +67,7 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
                 by: "somebody".to_owned(),
                 from: "cli".to_owned(),
                 note: String::new(),
+                tasks: Vec::new(),
             };
             let fact = EventBody::EscalationAnswered { escalation: row.id, answer };
             home.engine(None).tell(&row.run, &[fact]).await?;

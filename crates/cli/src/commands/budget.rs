@@ -5,7 +5,7 @@ use miyabi_core::budget::{self, Amounts, Resource, WARN_AT, shown};
 use miyabi_core::run::StepState;
 use serde::Serialize;
 
-use super::escalation::answer;
+use super::escalation::{Reply, answer};
 use super::{find_run, read};
 use crate::context::Context;
 use crate::error::CliError;
@@ -126,5 +126,7 @@ async fn raise(args: RaiseArgs, context: &Context) -> Result<Exit, CliError> {
         return Err(CliError::input(format!("run {} does not wait for budget", row.number))
             .hint("`miyabi budget show` shows what is used, `miyabi escalation list` what is asked"));
     };
-    answer(context, &home, question, budget::RAISE, args.note, args.no_resume).await
+    let (action, no_resume) = (budget::RAISE.to_owned(), args.no_resume);
+    let reply = Reply { action, note: args.note, tasks: Vec::new(), no_resume };
+    answer(context, &home, question, reply).await
 }

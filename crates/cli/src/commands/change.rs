@@ -95,7 +95,7 @@ async fn merge(context: &Context, home: &Home, change: &Change) -> Result<Exit, 
         });
         return match asks {
             Some(question) => {
-                escalation::answer(context, home, &question, "approve_anyway", String::new(), false).await
+                escalation::answer(context, home, &question, escalation::Reply::approve()).await
             }
             None => Err(CliError::input(format!("run {} still works on change #{number}", row.number))
                 .hint(format!("`miyabi status` shows where it is, `miyabi cancel {}` ends it", row.number))),

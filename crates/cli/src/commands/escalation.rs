@@ -1,8 +1,13 @@
 //! `miyabi escalation`: questions to people and their answers.
 
+mod modifying;
+
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use miyabi_core::event::{Answer, EventBody};
 use miyabi_core::ports::{EscalationRow, RunFilter, RunRow};
+use miyabi_core::task::Task;
 
 use crate::context::Context;
 use crate::driving::{self, Entry};
@@ -34,6 +39,11 @@ pub enum What {
         /// Its id, such as `3-1`
         id: String,
     },
+    /// Print the plan that a question is about as YAML, to be modified
+    Plan {
+        /// Its id, such as `3-1`
+        id: String,
+    },
     /// Answer a question, and go on with its run
     Answer(AnswerArgs),
 }
@@ -43,9 +53,12 @@ pub enum What {
 pub struct AnswerArgs {
     /// Its id, such as `3-1`
     pub id: String,
-    /// The answer: `approve_anyway`, `manual_fix` or `reject`, whichever the question takes
+    /// The answer: `approve_anyway`, `manual_fix`, `modify`, `reject` …, whichever the question takes
     #[arg(long)]
     pub action: String,
+    /// A file with the tasks for `modify`, as `miyabi escalation plan` prints them; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub tasks: Option<PathBuf>,
     /// What you want to add
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub note: String,
@@ -77,13 +90,41 @@ pub async fn escalation(args: EscalationArgs, context: &Context) -> Result<Exit,
                 lines.join("\n")
             })?;
         }
+        What::Plan { id } => {
+            let home = Home::open(context, Access::Read, Vec::new())?;
+            let row = find(&home, &id).await?;
+            let plan = modifying::plan(&home, &row).await?;
+            context.output.show(&plan, || modifying::text(&plan))?;
+        }
         What::Answer(args) => {
             let home = Home::open(context, Access::Write, Vec::new())?;
             let row = find(&home, &args.id).await?;
-            return answer(context, &home, &row, &args.action, args.note, args.no_resume).await;
+            let tasks = modifying::tasks(context, &home, &row, &args).await?;
+            let reply = Reply { action: args.action, note: args.note, tasks, no_resume: args.no_resume };
+            return answer(context, &home, &row, reply).await;
         }
     }
     Ok(exit::DONE)
+}
+
+/// What is answered.
+pub struct Reply {
+    /// The id of the action.
+    pub action: String,
+    /// What they added.
+    pub note: String,
+    /// The tasks of `modify`.
+    pub tasks: Vec<Task>,
+    /// Whether the run is left alone afterwards.
+    pub no_resume: bool,
+}
+
+impl Reply {
+    /// Go on.
+    pub fn approve() -> Self {
+        let action = "approve_anyway".to_owned();
+        Self { action, note: String::new(), tasks: Vec::new(), no_resume: false }
+    }
 }
 
 /// Records the answer in the name of whoever types, then drives the run on unless another process does.
@@ -91,10 +132,9 @@ pub async fn answer(
     context: &Context,
     home: &Home,
     row: &EscalationRow,
-    action: &str,
-    note: String,
-    no_resume: bool,
+    reply: Reply,
 ) -> Result<Exit, CliError> {
+    let Reply { action, note, tasks, no_resume } = reply;
     let known = &row.escalation.actions;
     if !known.iter().any(|known| known.id == action) {
         let ids: Vec<_> = known.iter().map(|action| format!("`{}`", action.id)).collect();
@@ -102,7 +142,8 @@ pub async fn answer(
             .hint(format!("it takes {}", ids.join(", "))));
     }
     let by = actor(context, &home.root).await;
-    let answer = Answer { action: action.to_owned(), by, from: "cli".to_owned(), note };
+    let told = format!("answered {} with {action}", row.id);
+    let answer = Answer { action, by, from: "cli".to_owned(), note, tasks };
     let fact = EventBody::EscalationAnswered { escalation: row.id.clone(), answer };
     home.engine(None).tell(&row.run, &[fact]).await.map_err(|error| match error {
         miyabi_engine::EngineError::Log(_) => {
@@ -111,7 +152,7 @@ pub async fn answer(
         }
         other => other.into(),
     })?;
-    context.output.note(&format!("answered {} with {action}", row.id));
+    context.output.note(&told);
     if no_resume {
         return Ok(exit::DONE);
     }

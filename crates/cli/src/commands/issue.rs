@@ -196,7 +196,7 @@ fn parse_file(text: &str) -> Result<NewIssue, String> {
     })
 }
 
-fn read_text(context: &Context, path: &Path) -> Result<String, CliError> {
+pub(super) fn read_text(context: &Context, path: &Path) -> Result<String, CliError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)

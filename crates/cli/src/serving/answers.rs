@@ -125,8 +125,13 @@ async fn give(
     from: &str,
     note: &str,
 ) -> Result<(), CliError> {
-    let answer =
-        Answer { action: action.to_owned(), by: by.to_owned(), from: from.to_owned(), note: note.to_owned() };
+    let answer = Answer {
+        action: action.to_owned(),
+        by: by.to_owned(),
+        from: from.to_owned(),
+        note: note.to_owned(),
+        tasks: Vec::new(),
+    };
     let fact = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
     site.tell(row, fact).await
 }

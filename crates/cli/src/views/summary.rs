@@ -67,12 +67,16 @@ pub fn asked(question: &Escalation, lines: &mut Vec<String>) {
         question.default_action,
         text::date_time(question.deadline)
     ));
+    if question.actions.iter().any(|action| action.id == "modify") {
+        lines.push(format!("the plan, as a file to change: miyabi escalation plan {}", question.id));
+    }
     lines.push("answer with one of:".to_owned());
     for action in &question.actions {
         lines.push(format!(
-            "  miyabi escalation answer {} --action {}   # {}",
+            "  miyabi escalation answer {} --action {}{}   # {}",
             question.id,
             clean_line(&action.id),
+            if action.id == "modify" { " --tasks FILE" } else { "" },
             short(&action.label, 120)
         ));
     }

@@ -13,6 +13,8 @@ pub(crate) const APPROVE: &str = "approve_anyway";
 pub(super) const FIX: &str = "manual_fix";
 /// An agent does what the answer's note asks for.
 pub(super) const REWORK: &str = "rework";
+/// Other tasks take the place of the plan's.
+pub(crate) const MODIFY: &str = "modify";
 /// It goes on by itself when its time has come.
 pub(super) const WAIT: &str = "wait";
 /// The step fails.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::{APPROVE, FIX, Question, REJECT, REWORK, ask};
+use super::ask::{APPROVE, FIX, MODIFY, Question, REJECT, REWORK, ask};
 use super::{backoff, budget, elsewhere, gate, grow, tell, write};
 use crate::analysis::Analysis;
 use crate::event::{EventBody, Gate, Urgency};
@@ -206,6 +206,10 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
     let numbers = [("complexity", complexity)];
     let noticed = matches!(state.phase, Phase::ProceedAt(_));
     let rule = match answer(state) {
+        Some(MODIFY) => {
+            write::of_modified_plan(run, state, &tasks, events);
+            answered_by(state)
+        }
         Some(APPROVE) => answered_by(state),
         Some(_) => return block(state, answered_by(state), events),
         None if !run.started.suspicions.is_empty() => {
@@ -214,7 +218,7 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
                 reason: "the issue seems to speak to agents instead of people".to_owned(),
                 failing: run.started.suspicions.clone(),
                 recommendation: "read the issue, what is hidden in it too, before any agent does".to_owned(),
-                actions: vec![(APPROVE, "start the work".to_owned()), (REJECT, "end the run".to_owned())],
+                actions: of_plan(),
             };
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
@@ -228,7 +232,7 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
                     "look at the plan of {} tasks before any agent starts",
                     tasks.tasks.len()
                 ),
-                actions: vec![(APPROVE, "start the work".to_owned()), (REJECT, "end the run".to_owned())],
+                actions: of_plan(),
             };
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
@@ -249,6 +253,15 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
     let extension = grow::tasks(run, state, &tasks.tasks);
     events.push(EventBody::PlanExtended { by: state.step.id.clone(), extension: Box::new(extension) });
     gate(events, &state.step.id, Gate::Proceed, rule, &numbers);
+}
+
+/// What may be said about a plan.
+fn of_plan() -> Vec<(&'static str, String)> {
+    vec![
+        (APPROVE, "start the work".to_owned()),
+        (MODIFY, "start with the tasks that I give".to_owned()),
+        (REJECT, "end the run".to_owned()),
+    ]
 }
 
 fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {

@@ -34,6 +34,18 @@ pub(super) fn of_plan(run: &Run, state: &StepState, tasks: &Decomposition, event
     }
 }
 
+/// The tasks that a person put in their place, in the same comment.
+pub(super) fn of_modified_plan(
+    run: &Run,
+    state: &StepState,
+    tasks: &Decomposition,
+    events: &mut Vec<EventBody>,
+) {
+    if let Some(write) = decomposition(run, tasks, None) {
+        record(run, state, &format!("plan-modified-{}", state.answers), false, write, events);
+    }
+}
+
 /// The issue is being worked on.
 pub(super) fn of_work(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
     record(

@@ -11,6 +11,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::{Attempt, StepId};
 use crate::plan::{Extension, Plan, RunCondition, Uses, Work};
 use crate::status::Status;
+use crate::task::{Decomposition, check_tasks};
 
 /// An event that cannot follow what came before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -351,6 +352,7 @@ impl Run {
             return Err(format!("`{}` is no answer to question `{question}`", answer.action));
         }
         let ix = self.known(&asked.step)?;
+        let modified = self.modified(ix, answer)?;
         let asked = self.questions.remove(question);
         if answer.from != "deadline" {
             self.answers_by_people += 1;
@@ -361,12 +363,36 @@ impl Run {
         {
             self.spending.raised(failure);
         }
+        if let Some(decomposition) = modified {
+            state.result = Some(Ok(decomposition));
+        }
         state.question = asked;
         state.answer = Some(answer.clone());
         state.answers += 1;
         state.phase = Phase::Judging;
         self.judging.insert(ix);
         Ok(())
+    }
+
+    /// The decomposition that an answer puts in the place of a step's own.
+    fn modified(&self, ix: usize, answer: &Answer) -> Result<Option<Value>, String> {
+        if answer.action != crate::decide::MODIFY {
+            return match answer.tasks.is_empty() {
+                true => Ok(None),
+                false => Err(format!("`{}` takes no tasks", answer.action)),
+            };
+        }
+        if self.steps[ix].step.work != Work::Uses(Uses::Decompose) {
+            return Err(format!("step `{}` has no plan to modify", self.steps[ix].step.id));
+        }
+        if let Err(problems) = check_tasks(&answer.tasks, self.started.issue.number, self.policy()) {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            return Err(format!("the tasks are no plan: {}", lines.join("; ")));
+        }
+        let (tasks, coordinator) = (answer.tasks.clone(), format!("{}, who modified the plan", answer.by));
+        serde_json::to_value(Decomposition { tasks, coordinator })
+            .map(Some)
+            .map_err(|error| error.to_string())
     }
 
     /// Steps that wait for something elsewhere look again now; those that look at this moment do so once more.

@@ -28,9 +28,9 @@ pub fn question_comment(run: &Run, question: &Escalation) -> String {
     let _ = writeln!(text, "Recommended: {}\n", literal(&question.context.recommendation, 500));
     let _ = writeln!(text, "| answer | here | what it means |\n|---|---|---|");
     for action in &question.actions {
-        let here = match run.started.hosted {
-            true => format!("/miyabi {} {}", command(&action.id), question.id),
-            false => format!("miyabi escalation answer {} --action {}", question.id, action.id),
+        let here = match command(&action.id).filter(|_| run.started.hosted) {
+            Some(word) => format!("/miyabi {word} {}", question.id),
+            None => view_of(question, &action.id),
         };
         let _ =
             writeln!(text, "| `{}` | {} | {} |", action.id, code(&here, 200), literal(&action.label, 300));
@@ -93,12 +93,20 @@ pub fn end_note(run: &Run, status: Status, reason: &str) -> String {
 }
 
 /// The word of the comment command that gives this answer.
-fn command(action: &str) -> &str {
+/// The word of a comment; some answers cannot be given in one.
+fn command(action: &str) -> Option<&str> {
     match action {
-        "approve_anyway" => "approve",
-        "manual_fix" => "fix",
-        other => other,
+        "approve_anyway" => Some("approve"),
+        "manual_fix" => Some("fix"),
+        "modify" | "wait" => None,
+        other => Some(other),
     }
+}
+
+/// How an answer is given in a terminal.
+fn view_of(question: &Escalation, action: &str) -> String {
+    let tasks = if action == "modify" { " --tasks FILE" } else { "" };
+    format!("miyabi escalation answer {} --action {action}{tasks}", question.id)
 }
 
 fn urgency(severity: Urgency) -> &'static str {

@@ -157,8 +157,13 @@ fn what_a_reviewer_wrote_is_done_by_an_agent() {
     let mut play = Play::new(&[("review", vec![Ok(of(low))])]).go();
     let escalation = play.run.questions.keys().next().unwrap().clone();
     let note = "src/lib.rs:7: 名前を直して (eve)\n\n  and test it (bob)".to_owned();
-    let answer =
-        Answer { action: "rework".to_owned(), by: "eve".to_owned(), from: "review".to_owned(), note };
+    let answer = Answer {
+        action: "rework".to_owned(),
+        by: "eve".to_owned(),
+        from: "review".to_owned(),
+        note,
+        tasks: Vec::new(),
+    };
     play.append(EventBody::EscalationAnswered { escalation, answer });
     let play = play.go();
     let Work::Task(work) = &play.run.step(&"rework-1".into()).unwrap().step.work else { panic!() };

@@ -197,6 +197,7 @@ impl Play {
             by: "eve".to_owned(),
             from: "cli".to_owned(),
             note: String::new(),
+            tasks: Vec::new(),
         };
         self.append(EventBody::EscalationAnswered { escalation, answer });
         self.go()

@@ -65,6 +65,7 @@ fn answered(id: &str, action: &str) -> EventBody {
         by: "ボブ".to_owned(),
         from: "cli".to_owned(),
         note: String::new(),
+        tasks: Vec::new(),
     };
     EventBody::EscalationAnswered { escalation: id.into(), answer }
 }
