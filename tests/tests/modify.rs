@@ -41,12 +41,11 @@ fn the_plan_that_a_person_gives_is_the_one_that_is_done() {
     let plan = env.miyabi(["escalation", "plan", "1-1"]).expect(0).stdout;
     assert!(plan.contains("Write the left note") && plan.contains("--action modify --tasks FILE"), "{plan}");
     // One is dropped, one is worded anew, one is added after it.
-    let from = plan.find("- id: task-1-2").unwrap_or_else(|| panic!("{plan}"));
-    let first = plan[..from].replace("Write the left note", "Write the 左 note");
+    let (first, _) = plan.split_once("- id: task-1-2").unwrap_or_else(|| panic!("{plan}"));
     let third = "- id: task-1-3\n  title: Sign the note\n  kind: feature\n  estimate_minutes: 5\n  dependencies: [task-1-1]\n";
-    let indent = plan[..from].rsplit('\n').next().unwrap_or_default().to_owned();
+    let indent = first.rsplit('\n').next().unwrap_or_default();
     let third: String = third.lines().map(|line| format!("{indent}{line}\n")).collect();
-    let first = first.trim_end_matches(' ').to_owned();
+    let first = first.trim_end_matches(' ').replace("Write the left note", "Write the 左 note");
     answer(&env, &format!("{first}{third}"), 0);
     assert_eq!(env.read("notes/task-1-1.md"), "done\n");
     assert_eq!(env.read("notes/task-1-3.md"), "done\n");

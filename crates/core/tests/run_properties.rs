@@ -119,13 +119,9 @@ fn drive(plan: Plan, dice: &mut Dice, cancel: bool) -> (Run, Vec<Event>) {
         } else if !run.questions.is_empty() && dice.roll(3) > 0 {
             let question = run.questions.values().next().unwrap();
             let action = question.actions[dice.roll(question.actions.len())].id.clone();
-            let answer = Answer {
-                action,
-                by: "dice".to_owned(),
-                from: "cli".to_owned(),
-                note: String::new(),
-                tasks: Vec::new(),
-            };
+            let tasks = if action == "modify" { vec![task("task-500-1", Vec::new())] } else { Vec::new() };
+            let answer =
+                Answer { action, by: "dice".to_owned(), from: "cli".to_owned(), note: String::new(), tasks };
             let body = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
             append(&mut run, &mut log, body, now);
         } else {

@@ -21,7 +21,7 @@ use miyabi_core::ports::{Clock, Forge, NewRun, Store, never_stop};
 use miyabi_core::run::{Phase, Run, fold};
 use miyabi_core::status::Status;
 use miyabi_engine::{Engine, EngineError, Job, Rest, StepRunner, Working};
-use miyabi_testkit::dice::{Dice, failure, issue_plan, output, started};
+use miyabi_testkit::dice::{Dice, failure, issue_plan, output, started, task};
 use miyabi_testkit::{IdleAgents, ManualClock, MemoryStore, fixtures};
 use serde_json::json;
 
@@ -265,12 +265,13 @@ impl World {
         let Some(run) = self.engine().read(&self.run).await.unwrap() else { return };
         let Some(question) = run.questions.values().next() else { return };
         let action = question.actions[roll(&self.dice, question.actions.len())].id.clone();
+        let tasks = if action == "modify" { vec![task("task-500-1", Vec::new())] } else { Vec::new() };
         let answer = Answer {
             action,
             by: "somebody".to_owned(),
             from: "cli".to_owned(),
             note: "雅".to_owned(),
-            tasks: Vec::new(),
+            tasks,
         };
         // Twice, as people do.
         for _ in 0..=roll(&self.dice, 2) {
