@@ -1,10 +1,11 @@
 //! Whole runs on real repositories: what is in main afterwards, and what is left behind.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests that say what they leave out")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 
 use miyabi_tests::env::{Ran, TestEnv};
+use miyabi_tests::github::eventually;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -274,14 +275,39 @@ fn a_second_request_joins_the_live_run() {
 }
 
 #[test]
+fn an_agent_ends_with_the_miyabi_that_is_killed() {
+    let env = env("");
+    let doctor = env.miyabi(["doctor", "--json"]).stdout;
+    let findings: Vec<Value> = serde_json::from_str(&doctor).unwrap();
+    if !findings.iter().any(|finding| finding["what"] == "bubblewrap" && finding["found"] == true) {
+        println!("left out: bubblewrap is not here or cannot make PID namespaces (tests/setup-box.sh)");
+        assert!(std::env::var_os("CI").is_none(), "CI has bubblewrap");
+        return;
+    }
+    let issue = file_issue(&env, "Keep notes", "Write a note.");
+    let agent = env.root().join("agent.sh");
+    // In a session of its own, deaf to requests.
+    std::fs::write(&agent, "trap '' TERM HUP\nsetsid sh -c 'trap \"\" TERM HUP; touch begun; while :; do sleep 1; done' &\nwait\n").unwrap();
+    let agent = format!("command:sh {}", agent.display());
+    let mut child = env.start(["run", "issue", &issue.to_string(), "--agent", &agent]);
+    let begun = env.repo().join(format!(".worktrees/issue-{issue}-task1/begun"));
+    eventually("the agent works", || begun.exists());
+    assert!(env.processes().len() > 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("nothing of it is left, and nobody had to look for it", || env.processes().is_empty());
+}
+
+#[test]
 fn killed_in_the_middle_it_ends_as_if_it_had_not_been() {
     let undisturbed = env("simple_below = 0.0\n");
     let issue = file_issue(&undisturbed, "Keep notes", THREE);
     run(&undisturbed, issue, THREE_NOTES).expect(0);
 
-    let env = env("simple_below = 0.0\n");
+    // Without a namespace, in which nothing would outlive miyabi.
+    let env = env("simple_below = 0.0\n[agent]\nnamespace = false\n");
     assert_eq!(file_issue(&env, "Keep notes", THREE), issue);
-    let playbook = THREE_NOTES.replace("task-3:\n", "task-3:\n  - attempt: 1\n  - run: [sh, -c, \"echo half > notes/half.md; touch notes/begun; exec tail -f /dev/null\"]\n  - attempt: 2\n");
+    let playbook = THREE_NOTES.replace("task-3:\n", "task-3:\n  - attempt: 1\n  - run: [sh, -c, \"echo half > notes/half.md; touch notes/begun; exec sleep 1000\"]\n  - attempt: 2\n");
     let path = env.root().join("playbook.yaml");
     std::fs::write(&path, playbook).unwrap();
     let agent = format!("scripted:{}", path.display());
@@ -304,7 +330,10 @@ fn killed_in_the_middle_it_ends_as_if_it_had_not_been() {
     assert!(status.stdout.contains("interrupted"), "true status: {}", status.stdout);
 
     env.miyabi(["resume"]).expect(0);
-    assert_eq!(env.tree("main"), undisturbed.tree("main"), "the same tree");
+    let files = |env: &TestEnv| {
+        env.tree("main").into_iter().filter(|line| !line.ends_with("miyabi.toml")).collect::<Vec<_>>()
+    };
+    assert_eq!(files(&env), files(&undisturbed), "the same tree");
     nothing_is_left(&env);
     let comments = |env: &TestEnv| {
         let shown = env.miyabi(["issue", "show", &issue.to_string(), "--json"]).expect(0).json();

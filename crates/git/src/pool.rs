@@ -3,8 +3,9 @@
 //! A parked worktree is clean, detached and proven to hold nothing of its own. Reusing it costs what differs between
 //! two commits, where a new one costs the whole tree.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
 
 use miyabi_core::worktree::WorktreeSpec;
 
@@ -141,10 +142,21 @@ impl Repository {
             // As git does; fails where there is another worktree.
             let _ = fs::remove_dir(self.common.join("worktrees"));
         }
-        let deleted = blocking(move || {
-            doomed.iter().try_for_each(|path| folders::remove(path).map_err(|error| (path.clone(), error)))
-        });
-        deleted.await?.map_err(|(path, source)| GitError::io("remove", &path, source))
+        let places = [checkout.path.clone(), checkout.admin.clone()];
+        blocking(move || {
+            for (path, place) in doomed.iter().zip(&places) {
+                match delete(path) {
+                    Ok(()) => {}
+                    // It is out of everybody's way; what is left of it the next process deletes.
+                    Err(error) if path != place => {
+                        tracing::debug!(%error, path = %path.display(), "left what was set aside for later");
+                    }
+                    Err(source) => return Err(GitError::io("remove", path, source)),
+                }
+            }
+            Ok(())
+        })
+        .await?
     }
 
     /// Once in a process: removes what earlier ones were stopped while removing or registering.
@@ -203,6 +215,20 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, GitError> {
     tokio::task::spawn_blocking(work).await.map_err(|source| GitError::BrokeOff { source })
+}
+
+/// Deletes a folder. A git whose miyabi was killed may still be writing into it for a moment.
+fn delete(path: &Path) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        match folders::remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < 20 => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Moves a folder to where it is deleted; where that cannot be, it is deleted where it is.
