@@ -59,7 +59,11 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
         if ended == exit::DONE {
             return Ok(());
         }
-        assert_eq!(ended, exit::WAITING, "the run asks or ends well");
+        if ended != exit::WAITING {
+            let run = home.engine(None).read(&entry.id).await?;
+            let reason = run.and_then(|run| run.ended).map(|(_, reason)| reason);
+            panic!("the run neither asks nor ends well: {reason:?}");
+        }
         let asked = home.store.open_escalations().await?;
         for row in asked.into_iter().filter(|row| row.run == entry.id) {
             let answer = Answer {
