@@ -13,31 +13,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use miyabi::surroundings::SystemClock;
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::event::{Event, EventBody, SessionEnded, SessionStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{RunId, SessionId};
 use miyabi_core::plan::Plan;
-use miyabi_core::ports::{Clock, NewRun, RunFilter, Store, never_stop};
+use miyabi_core::ports::{NewRun, RunFilter, Store, never_stop};
 use miyabi_core::session::{SessionEnd, Usage};
 use miyabi_engine::{Engine, Job, Rest, StepRunner, Working};
 use miyabi_store::SqliteStore;
 use miyabi_testkit::{IdleAgents, MemoryStore, RecordingForge, fixtures};
 use tokio::task::JoinSet;
-
-struct Now;
-
-#[async_trait::async_trait]
-impl Clock for Now {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let wait = at.duration_since(Timestamp::now());
-        tokio::time::sleep(wait.try_into().unwrap_or_default()).await;
-    }
-}
 
 /// Every task has a session; the last one of six finds nothing but a failing test when it is told so.
 struct Tasks {
@@ -82,7 +69,7 @@ async fn played(fail: bool) -> Vec<Event> {
     store.create_run(&NewRun { id: run.clone(), started }, Timestamp::now()).await.unwrap();
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
     let engine =
-        Engine::over(Arc::clone(&store) as _, forge, agents, Arc::new(Now), Arc::new(Tasks { fail }));
+        Engine::over(Arc::clone(&store) as _, forge, agents, Arc::new(SystemClock), Arc::new(Tasks { fail }));
     let rest = engine.drive(&run, never_stop()).await.unwrap();
     assert_eq!(matches!(rest, Rest::Asking(_)), fail, "{rest:?}");
     store.load(&run, 0).await.unwrap()
@@ -130,7 +117,7 @@ async fn recover(database: &Path) {
     let agents = Arc::new(AgentPrograms::new(AgentOptions::new("/", Vec::new())));
     let forge = Arc::new(RecordingForge::new());
     let runner = Arc::new(Tasks { fail: true });
-    let engine = Arc::new(Engine::over(Arc::clone(&store), forge, agents, Arc::new(Now), runner));
+    let engine = Arc::new(Engine::over(Arc::clone(&store), forge, agents, Arc::new(SystemClock), runner));
     let live = store.runs(&RunFilter { live: true, ..RunFilter::default() }).await.unwrap();
     let mut tasks = JoinSet::new();
     for run in live {

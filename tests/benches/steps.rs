@@ -10,29 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use miyabi::surroundings::SystemClock;
 use miyabi_core::event::{EventBody, RunStarted};
 use miyabi_core::ids::RunId;
 use miyabi_core::plan::{Plan, Step, Uses, Work};
 use miyabi_core::policy::Policy;
-use miyabi_core::ports::{Clock, NewRun, Store, never_stop};
+use miyabi_core::ports::{NewRun, Store, never_stop};
 use miyabi_core::status::Status;
 use miyabi_engine::{Engine, Job, Rest, StepRunner, Working};
 use miyabi_store::SqliteStore;
 use miyabi_testkit::{IdleAgents, RecordingForge, fixtures};
-
-struct Now;
-
-#[async_trait::async_trait]
-impl Clock for Now {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let wait = at.duration_since(Timestamp::now());
-        tokio::time::sleep(wait.try_into().unwrap_or_default()).await;
-    }
-}
 
 /// A step that does nothing, starts a program, or waits for a time.
 enum Runner {
@@ -75,7 +62,7 @@ fn layered(steps: usize) -> Plan {
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join("log.db")).unwrap());
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
-    let engine = Engine::over(Arc::clone(&store), forge, agents, Arc::new(Now), Arc::new(runner));
+    let engine = Engine::over(Arc::clone(&store), forge, agents, Arc::new(SystemClock), Arc::new(runner));
     let id = RunId::from("00000000-0000-7000-8000-000000000001");
     let started = RunStarted { policy: Policy::default(), ..fixtures::run_started(plan) };
     store.create_run(&NewRun { id: id.clone(), started }, Timestamp::now()).await.unwrap();

@@ -3,7 +3,6 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, FailureClass};
 use crate::policy::Policy;
@@ -43,7 +42,7 @@ impl Resource {
 }
 
 /// So much of each; as a limit, 0 stands for "any amount".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Amounts {
     /// Agent sessions.
     pub sessions: f64,

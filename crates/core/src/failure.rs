@@ -96,6 +96,11 @@ impl Failure {
         serde_json::from_value(self.evidence.get("retry_at")?.clone()).ok()
     }
 
+    /// Whether it counts against what a step may fail: who waits for a limit, for room or for budget did nothing wrong.
+    pub fn counts(&self) -> bool {
+        self.class != FailureClass::Budget && self.retry_at().is_none()
+    }
+
     /// The same with evidence.
     #[must_use]
     pub fn evidence(mut self, evidence: serde_json::Value) -> Self {

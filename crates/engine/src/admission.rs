@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use miyabi_core::budget;
+use miyabi_core::budget::{self, Amounts};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{Attempt, RunId, StepId};
 use miyabi_core::plan::{Uses, Work};
-use miyabi_core::policy::Policy;
 use miyabi_core::ports::{Clock, Machine, Store};
 use miyabi_core::run::{Run, StepState};
 
@@ -34,18 +33,19 @@ pub struct Admission {
 /// What is asked for an attempt that begins.
 pub(crate) struct Entry {
     /// The limits of the day and the place, where there are any.
-    day: Option<(Policy, Place)>,
+    day: Option<(Amounts, Place)>,
     raised_until: Option<Timestamp>,
 }
 
 impl Entry {
     /// The question for this attempt; `None` where nothing limits it.
     pub(crate) fn of(run: &Run, state: &StepState) -> Option<Self> {
-        let is_limited = state.is_agents() && budget::of_day(run.policy()) != budget::Amounts::default();
+        let limits = budget::of_day(run.policy());
+        let is_limited = state.is_agents() && limits != Amounts::default();
         let place = || (run.id.clone(), state.step.id.clone(), state.attempt);
         let is_heavy = state.is_agents() || state.step.work == Work::Uses(Uses::Review);
         is_heavy.then(|| Self {
-            day: is_limited.then(|| (run.policy().clone(), place())),
+            day: is_limited.then(|| (limits, place())),
             raised_until: run.spending.day_raised_until,
         })
     }
@@ -57,13 +57,13 @@ impl Admission {
         Self { machine: Some(machine), ..Self::default() }
     }
 
-    /// Lets the attempt begin and sets aside what it may use, or says why not. Gives what is to be left afterwards.
+    /// Lets the attempt begin and sets aside what it may use, or says why not.
     pub(crate) async fn enter(
-        &self,
+        self: &Arc<Self>,
         entry: Entry,
         store: &dyn Store,
         clock: &dyn Clock,
-    ) -> Result<Option<Place>, Failure> {
+    ) -> Result<Option<Inside>, Failure> {
         let now = clock.now();
         if let Some(machine) = &self.machine
             && let Some(shortage) = machine.shortage().await
@@ -74,7 +74,7 @@ impl Admission {
                 .evidence(evidence)
                 .hint("it begins by itself when there is room again"));
         }
-        let Some((policy, place)) = entry.day else { return Ok(None) };
+        let Some((limits, place)) = entry.day else { return Ok(None) };
         // Held while the log is asked: who comes next sees this one.
         let _one = self.door.lock().await;
         let (morning, next_day) = budget::day_of(now);
@@ -82,14 +82,13 @@ impl Admission {
             let since = store.used_since(morning).await.map_err(|error| {
                 Failure::caused(FailureClass::Exhausted, &error).hint("the budget of the day is not known")
             })?;
-            let limits = budget::of_day(&policy);
             let inside = self.inside().len();
             if let Some(resource) = budget::out_of(limits, since.used, since.largest, since.open, inside) {
                 return Err(budget::day_is_over(since.used, limits, resource, next_day));
             }
         }
         self.inside().insert(place.clone());
-        Ok(Some(place))
+        Ok(Some(Inside { admission: Arc::clone(self), place }))
     }
 
     /// The log knows the session of this attempt now, or it ended without one.
@@ -99,5 +98,17 @@ impl Admission {
 
     fn inside(&self) -> MutexGuard<'_, BTreeSet<Place>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place inside, which is left when the work ends in whatever way.
+pub(crate) struct Inside {
+    admission: Arc<Admission>,
+    place: Place,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.admission.leave(&self.place);
     }
 }

@@ -347,12 +347,8 @@ fn admitted(work: Working, entry: Option<Entry>, engine: &Engine) -> Working {
     let (admission, store) = (Arc::clone(&engine.admission), Arc::clone(&engine.store));
     let clock = Arc::clone(&engine.clock);
     Box::pin(async move {
-        let place = admission.enter(entry, store.as_ref(), clock.as_ref()).await?;
-        let outcome = work.await;
-        if let Some(place) = place {
-            admission.leave(&place);
-        }
-        outcome
+        let _inside = admission.enter(entry, store.as_ref(), clock.as_ref()).await?;
+        work.await
     })
 }
 

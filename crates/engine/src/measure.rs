@@ -5,7 +5,7 @@ use std::path::Path;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, RunId};
 use miyabi_core::policy::Policy;
-use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Stop, Worktrees};
+use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Worktrees};
 use miyabi_core::redact::find_secrets;
 use miyabi_core::report::{Check, CheckEnd, CheckKind, Measured, Report, score};
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ impl Measuring<'_> {
             deadline_secs: self.policy.check_deadline_secs,
             run: self.run,
         };
-        let mut checked = checks.run(&job, until(stop.clone())).await?;
+        let mut checked = checks.run(&job, crate::steps::stop(stop.clone())).await?;
         if *stop.borrow() {
             return Err(Failure::new(FailureClass::Cancelled, "the review was stopped"));
         }
@@ -56,10 +56,6 @@ impl Measuring<'_> {
         checked.checks.push(secrets);
         Ok(score(checked.measured, checked.checks, self.policy, self.commit, tree))
     }
-}
-
-fn until(stop: watch::Receiver<bool>) -> Stop {
-    crate::steps::stop(stop)
 }
 
 fn secrets_check(lines: &[AddedLine]) -> Check {

@@ -135,22 +135,26 @@ async fn quiet_then_advance(clock: &ManualClock) {
     clock.advance_to_next_wake().await;
 }
 
+/// Drives the run to its rest while time moves on whenever nothing else does.
+async fn driven(stage: &Stage) -> Rest {
+    let drive = stage.engine.drive(&stage.run, never_stop());
+    tokio::pin!(drive);
+    loop {
+        tokio::select! {
+            biased;
+            rest = &mut drive => return rest.unwrap(),
+            () = quiet_then_advance(&stage.clock) => {}
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_transient_failure_is_tried_again_when_its_time_has_come() {
     let answers =
         Answers::from([("a", vec![failed(FailureClass::Transient), failed(FailureClass::Transient)])]);
     let runner = Scripted { answers: Mutex::new(answers), ..Scripted::default() };
     let stage = Stage::new(vec![step("a", &[])], runner).await;
-    let clock = Arc::clone(&stage.clock);
-    let drive = stage.engine.drive(&stage.run, never_stop());
-    tokio::pin!(drive);
-    let rest = loop {
-        tokio::select! {
-            biased;
-            rest = &mut drive => break rest.unwrap(),
-            () = quiet_then_advance(&clock) => {}
-        }
-    };
+    let rest = driven(&stage).await;
     assert_eq!(rest, Rest::Ended(Status::Succeeded));
     let starts: Vec<_> = stage
         .log()
@@ -379,16 +383,7 @@ async fn a_machine_that_is_short_of_room_begins_no_further_agent_and_stops_none(
     let mut stage = Stage::new(steps, Scripted::default()).await;
     let short = Crowded(Mutex::new(vec!["only 3 MB are free", "only 2 MB are free"]));
     stage.engine.admit(Arc::new(Admission::on(Arc::new(short))));
-    let clock = Arc::clone(&stage.clock);
-    let drive = stage.engine.drive(&stage.run, never_stop());
-    tokio::pin!(drive);
-    let rest = loop {
-        tokio::select! {
-            biased;
-            rest = &mut drive => break rest.unwrap(),
-            () = quiet_then_advance(&clock) => {}
-        }
-    };
+    let rest = driven(&stage).await;
     assert_eq!(rest, Rest::Ended(Status::Succeeded));
     let log = stage.log().await;
     let refused: Vec<_> = log

@@ -6,6 +6,7 @@ use super::ask::{APPROVE, Question, REJECT, WAIT, ask, ask_until};
 use super::gate;
 use super::judge::{answer, answered_by, block};
 use super::tell::{notify, of_status};
+use super::write::is_recorded;
 use crate::budget;
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::Failure;
@@ -63,6 +64,10 @@ pub(super) fn tell(run: &Run, events: &mut Vec<EventBody>) {
     let Some(first) = run.steps().first() else { return };
     for (resource, nearly) in budget::nearly(run) {
         let what = format!("budget-{}-{}", resource.as_str(), run.spending.raises);
+        // The status comment tells all tasks; it is not to be written anew at each decision.
+        if is_recorded(run, first, &format!("status-{what}")) {
+            continue;
+        }
         of_status(run, first, &what, &format!("the budget is nearly used up: {nearly}"), events);
         notify(run, first, &what, "the budget is nearly used up", &format!("{nearly}.\n"), events);
     }

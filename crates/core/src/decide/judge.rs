@@ -51,7 +51,7 @@ fn judge_failure(
 ) {
     let policy = run.policy();
     let step = &state.step;
-    let times = state.failures.iter().filter(|class| **class != FailureClass::Budget).count() as u32;
+    let times = state.failures.len() as u32;
     let of_class = state.failures.iter().filter(|class| **class == failure.class).count() as u32;
     if failure.class == FailureClass::Budget {
         return budget::judge(run, state, failure, now, events);

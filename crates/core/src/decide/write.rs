@@ -203,9 +203,18 @@ pub(super) fn record(
 ) {
     // A step that ends with its write starts a new attempt in the same append.
     let attempt = state.attempt + u32::from(ends_step);
-    let id = IntentId::new(format!("{}/{}/{attempt}/{what}", run.id, state.step.id));
+    let id = intent_id(run, state, attempt, what);
     if !run.intents.contains_key(&id) {
         let intent = Intent { id, step: state.step.id.clone(), ends_step, write };
         events.push(EventBody::IntentRecorded(Box::new(intent)));
     }
+}
+
+/// Whether this write of the newest attempt was recorded before.
+pub(super) fn is_recorded(run: &Run, state: &StepState, what: &str) -> bool {
+    run.intents.contains_key(&intent_id(run, state, state.attempt, what))
+}
+
+fn intent_id(run: &Run, state: &StepState, attempt: u32, what: &str) -> IntentId {
+    IntentId::new(format!("{}/{}/{attempt}/{what}", run.id, state.step.id))
 }

@@ -269,7 +269,7 @@ impl Run {
         let judge = match &result {
             Ok(_) => judged(&state.step.work),
             Err(failure) => {
-                state.failures.push(failure.class);
+                state.failures.extend(failure.counts().then_some(failure.class));
                 true
             }
         };

@@ -60,7 +60,7 @@ impl Spending {
             return;
         };
         // Neither says anything about the agent.
-        if matches!(failure.class, FailureClass::Budget | FailureClass::Cancelled) {
+        if failure.class == FailureClass::Cancelled || !failure.counts() {
             return;
         }
         match &mut self.streak {

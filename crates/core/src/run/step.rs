@@ -20,7 +20,7 @@ pub struct StepState {
     pub attempt: Attempt,
     /// What its newest ended attempt came to.
     pub result: Option<Result<Value, Failure>>,
-    /// The failures so far, oldest first; lost attempts are none.
+    /// The failures so far, oldest first; lost attempts are none, nor is what counts against nothing.
     pub failures: Vec<FailureClass>,
     /// How many of the newest ones are the same in every word.
     pub same_failures: u32,

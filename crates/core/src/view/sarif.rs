@@ -22,7 +22,6 @@ pub fn sarif(report: &Report) -> Value {
         "runs": [{
             "tool": { "driver": { "name": "miyabi", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
             "columnKind": "unicodeCodePoints",
-            "versionControlProvenance": [],
             "properties": {
                 "score": report.score,
                 "recommendation": report.recommendation.as_str(),

@@ -201,3 +201,21 @@ fn a_day_begins_and_ends_at_midnight_utc() {
     assert_eq!(budget::day_of(next).0, next);
     assert_eq!(budget::day_of(jiff::Timestamp::MAX).1, jiff::Timestamp::MAX);
 }
+
+#[test]
+fn waiting_for_room_counts_against_nothing() {
+    let short = || {
+        let retry_at = jiff::Timestamp::UNIX_EPOCH;
+        let failure = Failure::new(FailureClass::Transient, "200 worktrees are there");
+        Err(failure.evidence(json!({ "retry_at": retry_at })))
+    };
+    let fails = || Err(Failure::new(FailureClass::ChecksFailed, "a test fails"));
+    let transient = || Err(Failure::new(FailureClass::Transient, "the network"));
+    // Longer than any number of retries, for several tasks, and then what may happen to anybody.
+    let first: Vec<_> = std::iter::repeat_with(short).take(9).chain([transient(), fails()]).collect();
+    let second = std::iter::repeat_with(short).take(9).collect();
+    let policy = Policy { breaker_tasks: 2, ..Policy::default() };
+    let waited = Play::under(policy, &[("task-500-1", first), ("task-500-2", second)]).go().later(60);
+    assert_eq!(waited.ended(), Some(Status::Succeeded), "{:?}", waited.run.questions);
+    assert_eq!(waited.run.step(&"task-500-1".into()).unwrap().failures.len(), 2);
+}
