@@ -46,7 +46,7 @@ impl Repository {
             self.discard(&checkout).await?;
             return Ok(Closed { removed: true, ..Closed::default() });
         }
-        self.break_stale_lock(&checkout).await?;
+        self.break_stale_locks(&checkout).await;
         self.remove_context(&checkout)?;
         let mut status = self.status(&checkout, !self.options.keep_build_output).await?;
         // A repository may track a file of that name: that it is gone now is not anybody's work.
@@ -214,26 +214,7 @@ impl Repository {
         }
         Ok(())
     }
-
-    /// Removes the index lock of a git that died, after a while in which a living one would have ended.
-    pub(crate) async fn break_stale_lock(&self, checkout: &Checkout) -> Result<(), GitError> {
-        let lock = checkout.admin.join("index.lock");
-        let age = || fs::metadata(&lock).and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
-        while let Ok(age) = age() {
-            // A time in the future is one of a clock that was set back.
-            if age.is_err() || age.is_ok_and(|age| age > STALE) {
-                tracing::warn!(lock = %lock.display(), "removed the lock of a git that died");
-                let _ = fs::remove_file(&lock);
-                break;
-            }
-            tokio::time::sleep(STALE / 50).await;
-        }
-        Ok(())
-    }
 }
-
-/// Nobody but us works in a worktree that is opened or closed, and our own calls are shorter than this.
-const STALE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Checkout {
     /// Names of the files for the agent, which are in no commit.

@@ -23,7 +23,7 @@ impl Repository {
         names::commit(parent.as_str())?;
         let _held = self.hold_name(&worktree.name).await?;
         let checkout = self.given_out(worktree)?;
-        self.break_stale_lock(&checkout).await?;
+        self.break_stale_locks(&checkout).await;
         let status = match self.untouched(&checkout, parent) {
             Some(status) => status,
             None => self.status(&checkout, false).await?,

@@ -13,6 +13,7 @@ mod handover;
 mod inspect;
 mod keep;
 mod land;
+mod leftovers;
 mod lock;
 mod merge;
 mod names;

@@ -171,7 +171,7 @@ impl Repository {
             return Ok(false);
         }
         // What stands there uncommitted is in the way: it is pinned, then it goes.
-        self.break_stale_lock(&checkout).await?;
+        self.break_stale_locks(&checkout).await;
         let status = self.status(&checkout, false).await?;
         if let Some(snapshot) = self.snapshot(&checkout, &status).await? {
             let _refs = self.hold_refs().await?;

@@ -43,6 +43,7 @@ impl Repository {
             Some(checkout) => checkout,
             None => self.register(spec).await?,
         };
+        self.break_stale_locks(&checkout).await;
         match self.populate(&checkout, spec, false).await.and_then(|()| give_out(&checkout, spec, true)) {
             Ok(checkout) => Ok(checkout),
             Err(error) => {
@@ -84,7 +85,7 @@ impl Repository {
 
     /// Brings a worktree that was given out before to where it is wanted, or leaves it as it is.
     async fn reopen(&self, mut checkout: Checkout, spec: &WorktreeSpec) -> Result<Checkout, GitError> {
-        self.break_stale_lock(&checkout).await?;
+        self.break_stale_locks(&checkout).await;
         let status = self.status(&checkout, false).await?;
         if spec.keep_work && status.branch.as_ref() == Some(&spec.branch) {
             return give_out(&checkout, spec, false);

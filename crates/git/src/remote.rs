@@ -23,6 +23,7 @@ pub(crate) use address::Address;
 pub(crate) use room::Format;
 pub(crate) use talk::{Place, Transport};
 
+use crate::error::GitError;
 use crate::repository::Repository;
 use crate::worktrees::carry;
 
@@ -75,22 +76,28 @@ impl GitRemote {
         let transport = repository.transport.clone()?;
         Some(Self { repository: Arc::clone(repository), transport })
     }
+
+    /// The same, once no git of a dead process writes there any more.
+    async fn settled(&self) -> Result<Self, GitError> {
+        self.repository.settle().await?;
+        Ok(self.clone())
+    }
 }
 
 #[async_trait]
 impl Remote for GitRemote {
     async fn fetch(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
-        let (own, branch) = (self.clone(), branch.to_owned());
+        let (own, branch) = (self.settled().await?, branch.to_owned());
         carry(async move { own.repository.fetch_branch(&own.transport, &branch).await }).await
     }
 
     async fn push(&self, spec: &PushSpec) -> Result<Pushed, Failure> {
-        let (own, spec) = (self.clone(), spec.clone());
+        let (own, spec) = (self.settled().await?, spec.clone());
         carry(async move { own.repository.push_branch(&own.transport, &spec).await }).await
     }
 
     async fn delete(&self, branch: &str, expected: &CommitId) -> Result<bool, Failure> {
-        let (own, branch, expected) = (self.clone(), branch.to_owned(), expected.clone());
+        let (own, branch, expected) = (self.settled().await?, branch.to_owned(), expected.clone());
         carry(async move { own.repository.delete_branch(&own.transport, &branch, &expected).await }).await
     }
 }

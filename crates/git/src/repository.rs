@@ -77,6 +77,7 @@ pub(crate) struct Repository {
     /// How many populate now.
     pub(crate) populating: AtomicUsize,
     pub(crate) swept: OnceCell<()>,
+    pub(crate) settled: OnceCell<()>,
     identity: Identity,
     unique: AtomicU64,
 }
@@ -119,6 +120,7 @@ impl Repository {
             population: Semaphore::new(parallel),
             populating: AtomicUsize::new(0),
             swept: OnceCell::new(),
+            settled: OnceCell::new(),
             identity,
             unique: AtomicU64::new(0),
         })

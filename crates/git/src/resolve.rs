@@ -23,7 +23,7 @@ impl Repository {
         let theirs = names::commit(theirs.as_str())?;
         let _held = self.hold_name(&worktree.name).await?;
         let checkout = self.given_out(worktree)?;
-        self.break_stale_lock(&checkout).await?;
+        self.break_stale_locks(&checkout).await;
         let head = self.git.line(checkout.look(&["rev-parse", "--verify", "HEAD^{commit}"])).await?;
         let head = CommitId::from(head);
         let known = format!("{theirs}^{{commit}}");

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin};
 
 use crate::error::GitError;
+use crate::leftovers;
 
 /// Settings that hold for every call: nothing of the target repository runs by itself, nothing happens behind our
 /// back, and locks are waited for.
@@ -73,8 +74,11 @@ const FOR_SEALED: [&str; 22] = [
     "NO_PROXY",
 ];
 
+/// The setting that names the process that started a git, so that one that outlives it is known. Git does not know it.
+pub(crate) const OWNER: &str = "miyabi.owner";
+
 /// How long a stopped program has to take its lock files away.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// The git program.
 #[derive(Debug)]
@@ -332,6 +336,7 @@ impl Git {
         for setting in SAFETY.into_iter().chain(call.settings.iter().map(String::as_str)) {
             command.arg("-c").arg(setting);
         }
+        command.arg("-c").arg(format!("{OWNER}={}", std::process::id()));
         let inherited = self
             .environment
             .iter()
@@ -395,7 +400,7 @@ async fn stop(child: &mut Child, group: &Group) {
 }
 
 /// The process group of a running call. Dropped before its end, for instance when the executor goes away, it is asked
-/// to end: git then takes its lock files with it, which a kill would leave behind.
+/// to end, so that git takes its lock files with it, and waited for, so that nothing is left running behind us.
 struct Group {
     /// Process id of the leader; 0 once it has ended.
     leader: AtomicI32,
@@ -421,6 +426,12 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::TERM);
+        let Some(leader) = Pid::from_raw(self.leader.load(Ordering::Relaxed)) else { return };
+        for signal in [Signal::TERM, Signal::KILL] {
+            self.signal(signal);
+            if leftovers::ended(leader, GRACE) {
+                return;
+            }
+        }
     }
 }

@@ -48,6 +48,12 @@ impl GitWorktrees {
         Arc::clone(&self.repository)
     }
 
+    /// The repository, once no git of a dead process writes there any more.
+    async fn settled(&self) -> Result<Arc<Repository>, GitError> {
+        self.repository.settle().await?;
+        Ok(Arc::clone(&self.repository))
+    }
+
     /// The remote, if one was configured.
     pub fn remote(&self) -> Option<GitRemote> {
         GitRemote::of(&self.repository)
@@ -65,7 +71,7 @@ impl GitWorktrees {
     ///
     /// Errors: a folder cannot be removed.
     pub async fn drain(&self) -> Result<usize, Failure> {
-        let repository = Arc::clone(&self.repository);
+        let repository = self.settled().await?;
         carry(async move { repository.drain_pool().await }).await
     }
 }
@@ -73,16 +79,16 @@ impl GitWorktrees {
 #[async_trait]
 impl Worktrees for GitWorktrees {
     async fn inspect(&self) -> Result<RepoState, Failure> {
-        Ok(self.repository.state().await?)
+        Ok(self.settled().await?.state().await?)
     }
 
     async fn open(&self, spec: &WorktreeSpec) -> Result<Worktree, Failure> {
-        let (repository, spec) = (Arc::clone(&self.repository), spec.clone());
+        let (repository, spec) = (self.settled().await?, spec.clone());
         carry(async move { repository.open_worktree(&spec).await }).await
     }
 
     async fn put_context(&self, worktree: &Worktree, files: &[(&str, String)]) -> Result<(), Failure> {
-        let (repository, worktree) = (Arc::clone(&self.repository), worktree.clone());
+        let (repository, worktree) = (self.settled().await?, worktree.clone());
         let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
         carry(async move { repository.put_files(&worktree, &files).await }).await
     }
@@ -92,48 +98,48 @@ impl Worktrees for GitWorktrees {
         worktree: &Worktree,
         theirs: &CommitId,
     ) -> Result<Vec<ConflictFile>, Failure> {
-        let (repository, worktree, theirs) = (Arc::clone(&self.repository), worktree.clone(), theirs.clone());
+        let (repository, worktree, theirs) = (self.settled().await?, worktree.clone(), theirs.clone());
         carry(async move { repository.begin_merge_in(&worktree, &theirs).await }).await
     }
 
     async fn markers_left(&self, worktree: &Worktree, files: &[String]) -> Result<Vec<String>, Failure> {
-        Ok(self.repository.markers_in(worktree, files).await?)
+        Ok(self.settled().await?.markers_in(worktree, files).await?)
     }
 
     async fn commit(&self, worktree: &Worktree, spec: &CommitSpec) -> Result<Option<Committed>, Failure> {
-        let (repository, worktree, spec) = (Arc::clone(&self.repository), worktree.clone(), spec.clone());
+        let (repository, worktree, spec) = (self.settled().await?, worktree.clone(), spec.clone());
         carry(async move { repository.commit_worktree(&worktree, &spec).await }).await
     }
 
     async fn merge(&self, spec: &MergeSpec) -> Result<Merged, Failure> {
-        let (repository, spec) = (Arc::clone(&self.repository), spec.clone());
+        let (repository, spec) = (self.settled().await?, spec.clone());
         carry(async move { repository.merge_into(&spec).await }).await
     }
 
     async fn land(&self, spec: &LandSpec) -> Result<Landed, Failure> {
-        let (repository, spec) = (Arc::clone(&self.repository), spec.clone());
+        let (repository, spec) = (self.settled().await?, spec.clone());
         carry(async move { repository.land_on_base(&spec).await }).await
     }
 
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
-        Ok(self.repository.branch_tip(branch).await?)
+        Ok(self.settled().await?.branch_tip(branch).await?)
     }
 
     async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
-        let (repository, branch) = (Arc::clone(&self.repository), branch.to_owned());
+        let (repository, branch) = (self.settled().await?, branch.to_owned());
         carry(async move { repository.base_tip(&branch).await }).await
     }
 
     async fn tree(&self, commit: &CommitId) -> Result<TreeId, Failure> {
-        Ok(self.repository.tree_of(commit).await?)
+        Ok(self.settled().await?.tree_of(commit).await?)
     }
 
     async fn texts(&self, commit: &CommitId, paths: &[&str]) -> Result<Vec<(String, String)>, Failure> {
-        Ok(self.repository.texts_of(commit, paths).await?)
+        Ok(self.settled().await?.texts_of(commit, paths).await?)
     }
 
     async fn compare(&self, base: &CommitId, head: &CommitId) -> Result<Committed, Failure> {
-        Ok(self.repository.figures_between(base, head).await?)
+        Ok(self.settled().await?.figures_between(base, head).await?)
     }
 
     async fn added_lines(
@@ -142,11 +148,11 @@ impl Worktrees for GitWorktrees {
         head: &CommitId,
         limit: usize,
     ) -> Result<Vec<AddedLine>, Failure> {
-        Ok(self.repository.lines_added(base, head, limit).await?)
+        Ok(self.settled().await?.lines_added(base, head, limit).await?)
     }
 
     async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure> {
-        let (repository, run, name) = (Arc::clone(&self.repository), run.clone(), name.to_owned());
+        let (repository, run, name) = (self.settled().await?, run.clone(), name.to_owned());
         carry(async move { repository.close_worktree(&run, &name).await }).await
     }
 

@@ -56,7 +56,7 @@ async fn a_full_disk_is_told_and_nothing_half_made_is_left() {
     let program = script(
         &repo,
         r#"for word in "$@"; do case "$word" in checkout)
-            echo half > src/half.txt
+            echo half > "$2/src/half.txt"
             echo "error: unable to write file src/lib.rs: No space left on device" >&2; exit 128;; esac; done
         exec git "$@""#,
     );

@@ -8,6 +8,7 @@ mod close;
 mod commit;
 mod failures;
 mod land;
+mod leftovers;
 mod looking;
 mod many;
 mod merge;
