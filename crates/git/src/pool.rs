@@ -97,11 +97,12 @@ impl Repository {
     pub(crate) async fn drain_pool(&self) -> Result<usize, GitError> {
         self.clear_broken_off().await?;
         let _held = self.locks.hold("pool").await?;
+        self.clear_moves().await?;
         let parked = self.parked()?;
         for checkout in &parked {
             self.throw_out(checkout).await?;
         }
-        self.sweep_now().await?;
+        self.sweep_trash().await?;
         // Leaves nothing behind where there was nothing before; fails where there is something.
         for folder in [self.pool_folder(), self.root.join(".miyabi")] {
             let _ = fs::remove_dir(folder);
@@ -125,6 +126,66 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Removes what a killed process was moving to or from the pool, or out of it to be deleted. To be called by the
+    /// holder of the pool's lock, under which all such moves happen, so that what looks broken off is.
+    async fn clear_moves(&self) -> Result<(), GitError> {
+        let pool = self.pool_folder();
+        if !folders::is_real(&pool) && !self.common.join("worktrees").is_dir() {
+            return Ok(());
+        }
+        for checkout in self.misplaced(&pool) {
+            checkout.connect()?;
+            self.discard(&checkout).await?;
+        }
+        for checkout in self.all_ours()? {
+            if checkout.path.parent() == Some(&pool) && checkout.record.state != State::Parked {
+                self.throw_out(&checkout).await?;
+            }
+        }
+        let mut doomed = Vec::new();
+        {
+            // Whoever discards a worktree moves its folder and git's folder about it under this lock.
+            let _held = self.locks.hold("register").await?;
+            for ghost in self.ghosts_of_nobody()? {
+                doomed.push(set_aside(&ghost, &self.admin_trash(&self.unique())));
+            }
+        }
+        if folders::is_real(&pool) {
+            for stray in self.strays(&pool)? {
+                doomed.push(set_aside(&stray, &self.folder.join(format!("{TRASH}{}", self.unique()))));
+            }
+        }
+        if doomed.is_empty() {
+            return Ok(());
+        }
+        blocking(move || doomed.iter().for_each(|path| drop(delete(path)))).await
+    }
+
+    /// Worktrees that nobody has and that were moved from where git's books say that they are. A copy is somebody's.
+    fn misplaced(&self, pool: &Path) -> Vec<Checkout> {
+        let mut found = Vec::new();
+        for folder in [&self.folder, pool] {
+            let places = if folders::is_real(folder) { entries(folder, "") } else { Vec::new() };
+            for path in places.into_iter().filter(|path| folders::is_real(path)) {
+                let there = self.recorded(&path);
+                found.extend(
+                    there.filter(|(_, registered)| registered.as_ref() != Some(&path)).map(|(c, _)| c),
+                );
+            }
+        }
+        found.retain(|checkout| checkout.record.state != State::Open);
+        found
+    }
+
+    /// Folders in the pool that were worktrees of this repository, and that git's books place elsewhere or nowhere.
+    fn strays(&self, pool: &Path) -> Result<Vec<PathBuf>, GitError> {
+        let known: Vec<PathBuf> = self.all_ours()?.into_iter().map(|checkout| checkout.path).collect();
+        let books = format!("gitdir: {}/", self.common.join("worktrees").display());
+        let was_ours =
+            |path: &PathBuf| fs::read(path.join(".git")).is_ok_and(|text| text.starts_with(books.as_bytes()));
+        Ok(entries(pool, "").into_iter().filter(|path| !known.contains(path) && was_ours(path)).collect())
     }
 
     /// Removes a worktree from the disk and from git's books. Whatever is to be kept of it is pinned already.
@@ -165,6 +226,14 @@ impl Repository {
     }
 
     async fn sweep_now(&self) -> Result<(), GitError> {
+        {
+            let _held = self.locks.hold("pool").await?;
+            self.clear_moves().await?;
+        }
+        self.sweep_trash().await
+    }
+
+    async fn sweep_trash(&self) -> Result<(), GitError> {
         let mut doomed = Vec::new();
         {
             let _held = self.locks.hold("register").await?;

@@ -264,6 +264,26 @@ impl Repository {
         Ok(self.registered()?.into_iter().filter(broken).map(|there| there.admin).collect())
     }
 
+    /// The worktree of ours that a folder says it is, and where git's books say that it is.
+    pub(crate) fn recorded(&self, path: &Path) -> Option<(Checkout, Option<PathBuf>)> {
+        let admin = self.admin_of(path)?;
+        let record = read_record(&admin)?;
+        let registered = registered_path(&admin);
+        Some((Checkout { path: path.to_owned(), admin, record }, registered))
+    }
+
+    /// Git's folders about worktrees that were closed or never given out, and whose folder is not where it should be.
+    pub(crate) fn ghosts_of_nobody(&self) -> Result<Vec<PathBuf>, GitError> {
+        let gone = |there: &Registered| {
+            let missing = there.path.as_ref().is_some_and(|path| {
+                fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            });
+            let nobodys = read_record(&there.admin).is_some_and(|record| record.state != State::Open);
+            missing && nobodys && lock_reason(&there.admin).as_deref() != Some(BEING_OPENED)
+        };
+        Ok(self.registered()?.into_iter().filter(gone).map(|there| there.admin).collect())
+    }
+
     fn ghost(&self, name: &str, path: PathBuf) -> Result<Found, GitError> {
         match self.registered()?.into_iter().find(|there| there.path.as_ref() == Some(&path)) {
             None => Ok(Found::Nothing),

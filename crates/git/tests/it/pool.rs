@@ -164,6 +164,47 @@ async fn draining_removes_what_was_broken_off_as_well() {
     assert_eq!(fs::read_dir(ours.folder()).unwrap().count(), 1);
 }
 
+/// A process may be killed between any two of the steps in which a worktree goes to the pool, from it, or away.
+#[tokio::test]
+async fn moves_that_were_broken_off_leave_nothing_behind() {
+    let repo = Repo::new();
+    let ours = repo.worktrees();
+    let names = ["taken", "brought", "doomed", "kept"];
+    for name in names {
+        ours.open(&repo.spec(name)).await.unwrap();
+    }
+    for name in names {
+        ours.close(&run(), name).await.unwrap();
+    }
+    let record = |name: &str, from: &str, to: &str| {
+        let path = repo.at(&format!(".git/worktrees/{name}/miyabi.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    // Taken for a task, not yet moved there.
+    record("taken", "\"state\":\"parked\"", "\"state\":\"opening\"");
+    // Brought into the pool, while git's books still say where it was.
+    let was = repo.at(".worktrees/brought/.git");
+    fs::write(repo.at(".git/worktrees/brought/gitdir"), format!("{}\n", was.display())).unwrap();
+    // Moved away to be deleted, while git's books still have it.
+    fs::rename(repo.at(".miyabi/pool/doomed"), repo.at(".worktrees/.trash-9-9-9")).unwrap();
+    // Somebody else's.
+    fs::create_dir(repo.at(".miyabi/pool/foreign")).unwrap();
+
+    let next = repo.worktrees();
+    next.open(&repo.spec("new")).await.unwrap();
+    assert_eq!(next.pool().unwrap(), Vec::<std::path::PathBuf>::new(), "the only good one was taken");
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 2);
+    let left: Vec<_> =
+        fs::read_dir(repo.at(".miyabi/pool")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["foreign"]);
+    next.close(&run(), "new").await.unwrap();
+    assert_eq!(next.drain().await.unwrap(), 1);
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);
+    assert!(!repo.at(".git/worktrees").exists());
+}
+
 #[tokio::test]
 async fn a_pool_folder_that_leads_elsewhere_is_not_used() {
     let repo = Repo::new();
