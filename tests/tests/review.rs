@@ -72,3 +72,43 @@ fn what_cannot_be_reviewed_is_said() {
     assert!(ran.stderr.contains("uncommitted changes, `src/lib.rs` among them"), "{}", ran.stderr);
     env.miyabi(["review", "--format", "prose"]).expect(2);
 }
+
+#[test]
+fn a_project_of_any_language_brings_its_checks() {
+    let checks = r#"
+[[check]]
+kind = "build"
+command = ["sh", "-c", "test -e main.雅"]
+
+[[check]]
+kind = "tests"
+command = ["sh", "-c", "printf '<testsuite><testcase name=\"a\"/><testcase name=\"b\">%s</testcase></testsuite>' \"$(cat failure)\""]
+format = "junit"
+
+[[check]]
+name = "style"
+kind = "lint"
+command = ["cat", "warnings"]
+format = "files"
+weight = 3
+"#;
+    let env = TestEnv::new(
+        PROGRAM,
+        &[("main.雅", "1\n"), ("failure", ""), ("warnings", ""), ("miyabi.toml", checks)],
+    );
+    let report = env.miyabi(["review", "--format", "json"]).expect(10).json();
+    assert_eq!(report["breakdown"]["tests"], 20.0, "{report:#}");
+    assert_eq!(report["breakdown"]["clippy"], 25.0);
+    assert_eq!(report["recommendation"], "REWORK", "45 points: what nobody measured is not earned");
+    env.write("failure", "<failure>the 雅 is wrong</failure>");
+    env.write("warnings", "main.雅\nother.雅\n");
+    env.git(&["commit", "--quiet", "--all", "--message", "Break it"]);
+    let ran = env.miyabi(["review"]).expect(10);
+    assert!(ran.stdout.contains("1 test fails") && ran.stdout.contains("the 雅 is wrong"), "{}", ran.stdout);
+    let report = env.miyabi(["review", "--format", "json"]).expect(10).json();
+    assert_eq!(report["breakdown"]["clippy"], 19.0, "{report:#}");
+    env.write("miyabi.toml", "[[check]]\nkind = \"tests\"\ncomand = [\"x\"]\n");
+    let ran = env.miyabi(["review"]).expect(1);
+    assert!(ran.stderr.contains("miyabi.toml:1: check 1: unknown key `comand`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `command`?"), "{}", ran.stderr);
+}

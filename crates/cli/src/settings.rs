@@ -3,6 +3,7 @@
 //! `default-settings.toml` is the reference: it names every key, and the type of its value is the type of the key.
 
 mod layer;
+mod own_check;
 mod problem;
 mod show;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::policy::Policy;
+use miyabi_quality::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub worktree: WorktreeSettings,
     /// Tools that measure.
     pub checks: CheckSettings,
+    /// Checks that the project brings itself.
+    pub own_checks: Vec<Recipe>,
     /// Where issues and changes live.
     pub forge: ForgeSettings,
     /// What starts a run.
@@ -93,6 +97,8 @@ pub struct WorktreeSettings {
 pub struct CheckSettings {
     /// The advisory database; empty: the tool's own.
     pub advisory_db: String,
+    /// Where pip-audit asks; empty: its own choice.
+    pub osv_url: String,
     /// Whether coverage is measured.
     pub coverage: bool,
 }
@@ -278,6 +284,7 @@ fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
         policy,
         worktree: section(&mut sections, "worktree")?,
         checks: section(&mut sections, "checks")?,
+        own_checks: own_check::recipes(values.get(own_check::KEY)),
         forge: section(&mut sections, "forge")?,
         trigger: section(&mut sections, "trigger")?,
         serve: section(&mut sections, "serve")?,

@@ -36,6 +36,14 @@ pub struct Policy {
     pub review_from: u32,
     /// From this score on a change is merged without a person.
     pub merge_from: u32,
+    /// Points for tests and coverage; with the three others 100.
+    pub weight_tests: u32,
+    /// Points for a linter that finds nothing.
+    pub weight_lint: u32,
+    /// Points for dependencies without known vulnerabilities.
+    pub weight_security: u32,
+    /// Points for documentation.
+    pub weight_docs: u32,
     /// What happens to points that could not be measured.
     pub missing_checks: MissingChecks,
     /// Reworks of the whole change before a person is asked.
@@ -100,6 +108,10 @@ impl Default for Policy {
             open_from: 80,
             review_from: 60,
             merge_from: 90,
+            weight_tests: 35,
+            weight_lint: 25,
+            weight_security: 20,
+            weight_docs: 20,
             missing_checks: MissingChecks::Zero,
             rework_attempts: 3,
             task_attempts: 3,

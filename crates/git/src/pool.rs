@@ -169,10 +169,9 @@ impl Repository {
         for folder in [&self.folder, pool] {
             let places = if folders::is_real(folder) { entries(folder, "") } else { Vec::new() };
             for path in places.into_iter().filter(|path| folders::is_real(path)) {
+                let moved = |at: &Option<PathBuf>| at.as_ref().is_none_or(|at| *at != path && !at.exists());
                 let there = self.recorded(&path);
-                found.extend(
-                    there.filter(|(_, registered)| registered.as_ref() != Some(&path)).map(|(c, _)| c),
-                );
+                found.extend(there.filter(|(_, registered)| moved(registered)).map(|(checkout, _)| checkout));
             }
         }
         found.retain(|checkout| checkout.record.state != State::Open);

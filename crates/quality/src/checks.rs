@@ -1,13 +1,17 @@
 //! The door: which kind of project a checkout holds, and its measurement.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use miyabi_core::ports::{CheckJob, Checked, Checks, Failure, Scope, Stop};
 
+use crate::cook::Kitchen;
 use crate::error::QualityError;
+use crate::languages::{Language, Menu, Pantry};
 use crate::options::Options;
 use crate::process::Watch;
+use crate::recipe::Recipe;
 use crate::rust;
 use crate::sheet::Sheet;
 
@@ -31,33 +35,68 @@ impl Checks for ToolChecks {
             return Err(QualityError::NoRoot { root: job.root.clone() }.into());
         }
         let root = job.root.canonicalize().map_err(|_| QualityError::NoRoot { root: job.root.clone() })?;
-        match Project::of(&root) {
-            Project::Rust => Ok(rust::measure(&self.options, job, &root, Watch::new(stop)).await?),
-            Project::Other => Ok(Sheet::new(job.scope).finish(NOT_RUST)),
-        }
+        Ok(self.measure(job, &root, &mut Watch::new(stop)).await?)
     }
 
     fn commands(&self, root: &Path, scope: Scope) -> Vec<String> {
-        match Project::of(root) {
-            Project::Rust => rust::commands(&self.options, root, scope),
-            Project::Other => Vec::new(),
-        }
+        let of = |recipes: &[Recipe]| {
+            recipes.iter().filter(|recipe| recipe.is_in(scope)).map(Recipe::shown).collect::<Vec<_>>()
+        };
+        let mut commands = match Language::of(root) {
+            Some(Language::Rust) => rust::commands(&self.options, root, scope),
+            Some(language) => of(&self.menu(language, root, Path::new("…")).recipes),
+            None => Vec::new(),
+        };
+        commands.extend(of(&self.options.recipes));
+        commands
     }
 }
 
-const NOT_RUST: &str = "no Cargo.toml: only Rust projects are measured so far";
+const NO_LANGUAGE: &str =
+    "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
+const NOT_REACHED: &str = "not reached";
 
-/// What a checkout holds. Another language is another variant here and another module beside [`rust`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Project {
-    /// A `Cargo.toml` at the root.
-    Rust,
-    /// Nothing that we know how to measure.
-    Other,
-}
+impl ToolChecks {
+    fn menu(&self, language: Language, root: &Path, scratch: &Path) -> Menu {
+        language.menu(&Pantry { options: &self.options, root, scratch })
+    }
 
-impl Project {
-    fn of(root: &Path) -> Self {
-        if root.join("Cargo.toml").is_file() { Self::Rust } else { Self::Other }
+    async fn measure(&self, job: &CheckJob, root: &Path, watch: &mut Watch) -> Result<Checked, QualityError> {
+        let kitchen = Kitchen::new(&self.options, job, root)?;
+        let language = Language::of(root);
+        let (mut sheet, broken) = match language {
+            Some(Language::Rust) => rust::measure(&self.options, job, root, watch).await?,
+            Some(language) => {
+                let mut sheet = Sheet::new(job.scope);
+                let menu = self.menu(language, root, kitchen.scratch());
+                let broken = kitchen.cook(&menu.recipes, &mut sheet, watch).await;
+                if broken.is_none() {
+                    self.say_what_is_missing(menu, &mut sheet);
+                }
+                (sheet, broken)
+            }
+            None => (Sheet::new(job.scope), None),
+        };
+        let broken = match broken {
+            None => kitchen.cook(&self.options.recipes, &mut sheet, watch).await,
+            broken => broken,
+        };
+        let otherwise = if language.is_some() { NOT_REACHED } else { NO_LANGUAGE };
+        Ok(sheet.finish(broken.as_deref().unwrap_or(otherwise)))
+    }
+
+    /// What the language's tools leave open: unless a check of the project's own fills it in, the reason is known.
+    fn say_what_is_missing(&self, menu: Menu, sheet: &mut Sheet) {
+        if menu.stands_alone {
+            sheet.nothing_to_audit();
+        }
+        let brought = |kind| self.options.recipes.iter().any(|recipe| recipe.kind == kind);
+        for (kind, why) in menu.missing.into_iter().filter(|(kind, _)| !brought(*kind)) {
+            sheet.add_missing(kind, &[], &why, Duration::ZERO);
+        }
+        let covered = self.options.recipes.iter().any(|recipe| recipe.tells_lines());
+        if let (Some(why), false) = (menu.no_coverage, covered) {
+            sheet.no_coverage(&why);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::find::find;
+use crate::recipe::Recipe;
 
 /// Names that tools get from the environment of miyabi. Nothing else: no token, no `RUSTFLAGS`, no build folder.
 const KEPT: [&str; 11] = [
@@ -41,6 +42,10 @@ pub struct Options {
     pub env: BTreeMap<OsString, OsString>,
     /// A folder with the advisory database, used as it is and never fetched; none: the tool's own, fetched by it.
     pub advisory_db: Option<PathBuf>,
+    /// Where pip-audit asks for vulnerabilities, by the API of OSV; none: its own choice.
+    pub osv_url: Option<String>,
+    /// Checks that the project brings itself, beside those of its language.
+    pub recipes: Vec<Recipe>,
     /// Whether line coverage is measured where the tools for it are there.
     pub coverage: bool,
     /// Between asking a tool to end and killing it.
@@ -59,7 +64,15 @@ impl Options {
                 env.insert(name, value);
             }
         }
-        Self { build_dir, env, advisory_db, coverage: true, grace: Duration::from_secs(2) }
+        Self {
+            build_dir,
+            env,
+            advisory_db,
+            osv_url: None,
+            recipes: Vec::new(),
+            coverage: true,
+            grace: Duration::from_secs(2),
+        }
     }
 
     /// The same with one more variable for the tools, such as a proxy.
@@ -104,6 +117,8 @@ mod tests {
             env: [("PATH", "/bin"), ("HOME", "/home/雅"), ("HTTPS_PROXY", "proxy")]
                 .map(|(name, value)| (OsString::from(name), OsString::from(value)))
                 .into(),
+            osv_url: None,
+            recipes: Vec::new(),
             advisory_db: Some(PathBuf::from("/db")),
             coverage: true,
             grace: Duration::from_secs(2),

@@ -2,14 +2,21 @@
 
 pub mod audit;
 pub mod cargo_json;
+pub mod cobertura;
 pub mod cvss;
 pub mod doctest;
+pub mod go_test;
 pub mod junit;
 pub mod lcov;
 pub mod libtest;
+mod lines;
 pub mod lockfile;
 pub mod metadata;
+pub mod node;
+pub mod plain;
+pub mod python;
 pub mod rustdoc_coverage;
+pub mod sarif;
 
 #[cfg(test)]
 mod arbitrary;

@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-use miyabi_core::ports::{CheckJob, Checked, Scope};
+use miyabi_core::ports::{CheckJob, Scope};
 use miyabi_core::report::{CheckEnd, CheckKind, Finding, Measured, Severity};
 
 use crate::error::QualityError;
@@ -25,16 +25,18 @@ use crate::slot::Slot;
 use cargo::Cargo;
 use lock::{Became, Lock};
 
+pub(crate) use security::findings as advisories;
+
 /// What later checks say when the project does not build.
 const DOES_NOT_BUILD: &str = "does not build";
 
-/// Measures the checkout. Errors: only where not even a folder for build output or reports can be had.
+/// Measures the checkout, and says why checks that were not reached were not measured. Errors: only where not even a folder for build output or reports can be had.
 pub(crate) async fn measure(
     options: &Options,
     job: &CheckJob,
     root: &Path,
-    watch: Watch,
-) -> Result<Checked, QualityError> {
+    watch: &mut Watch,
+) -> Result<(Sheet, Option<String>), QualityError> {
     let slot = match &options.build_dir {
         BuildDir::InTree => None,
         BuildDir::Beside(beside) => Some(Slot::take(beside, root)?),
@@ -43,11 +45,10 @@ pub(crate) async fn measure(
     let mut sheet = Sheet::new(job.scope);
     let lock = Lock::remember(root);
     let reason = measure_all(&mut cargo, &mut sheet, job.scope, slot.as_ref()).await?;
-    let reason = reason.unwrap_or_else(|| "not reached".to_owned());
     if let Some(about) = lock_finding(lock.restore()) {
         sheet.remark(about);
     }
-    Ok(sheet.finish(&reason))
+    Ok((sheet, reason))
 }
 
 /// The command lines, as people type them.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use miyabi_core::ports::{Checked, Scope};
-use miyabi_core::report::{Check, CheckEnd, CheckKind, Finding, Measured, Measurements};
+use miyabi_core::report::{Check, CheckEnd, CheckKind, Finding, Measured, Measurements, Vulnerabilities};
 
 use crate::findings::bounded;
 
@@ -61,6 +61,46 @@ impl Sheet {
         self.checks.push(check);
     }
 
+    /// Enters one more check of a kind.
+    pub(crate) fn add(
+        &mut self,
+        kind: CheckKind,
+        command: &[String],
+        end: CheckEnd,
+        findings: Vec<Finding>,
+        took: Duration,
+    ) {
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.checks.push(Check {
+            kind,
+            command: command.to_vec(),
+            end,
+            findings: bounded(findings),
+            duration_ms,
+        });
+    }
+
+    /// Enters one more check of a kind that could not be measured: then the kind is not.
+    pub(crate) fn add_missing(&mut self, kind: CheckKind, command: &[String], reason: &str, took: Duration) {
+        self.add(kind, command, CheckEnd::NotMeasured { reason: reason.to_owned() }, Vec::new(), took);
+        self.lose(kind, reason);
+    }
+
+    /// Says why there is no line coverage, unless there is some.
+    pub(crate) fn no_coverage(&mut self, reason: &str) {
+        if self.measured.coverage == missing(UNTOUCHED) {
+            self.measured.coverage = missing(reason);
+        }
+    }
+
+    /// Says that nothing of third parties is used.
+    pub(crate) fn nothing_to_audit(&mut self) {
+        if self.scope == Scope::Full {
+            self.measured.security = Measured::Value(Vulnerabilities::default());
+            self.enter(CheckKind::Security, &[], CheckEnd::Passed, Vec::new(), Duration::ZERO);
+        }
+    }
+
     /// Adds a finding to a check that was entered, whatever it came to.
     pub(crate) fn remark(&mut self, finding: Finding) {
         if let Some(check) = self.checks.iter_mut().find(|check| check.kind == finding.check) {
@@ -71,6 +111,10 @@ impl Sheet {
     /// Enters a check that could not be measured, and why; its numbers are missing for the same reason.
     pub(crate) fn not_measured(&mut self, kind: CheckKind, command: &[String], reason: &str, took: Duration) {
         self.enter(kind, command, CheckEnd::NotMeasured { reason: reason.to_owned() }, Vec::new(), took);
+        self.lose(kind, reason);
+    }
+
+    fn lose(&mut self, kind: CheckKind, reason: &str) {
         match kind {
             CheckKind::Build => self.measured.build = missing(reason),
             CheckKind::Tests => {
@@ -90,6 +134,7 @@ impl Sheet {
     /// The result; checks of the scope that were not entered are not measured for this reason.
     pub(crate) fn finish(mut self, reason: &str) -> Checked {
         let kinds = kinds(self.scope);
+        self.no_coverage(reason);
         for kind in kinds {
             if !self.checks.iter().any(|check| check.kind == *kind) {
                 self.not_measured(*kind, &[], reason, Duration::ZERO);
@@ -106,6 +151,11 @@ pub(crate) fn kinds(scope: Scope) -> &'static [CheckKind] {
         Scope::Task => &TASK,
         Scope::Full => &FULL,
     }
+}
+
+/// Whether nobody has looked yet.
+pub(crate) fn is_open(reason: &str) -> bool {
+    reason == UNTOUCHED
 }
 
 pub(crate) fn missing<T>(reason: &str) -> Measured<T> {

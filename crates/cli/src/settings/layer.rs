@@ -7,7 +7,7 @@ use config::{Config, File, FileFormat, ValueKind};
 use serde_json::Value;
 
 use super::problem::{self, Problem};
-use super::{DEFAULTS, Origin};
+use super::{DEFAULTS, Origin, own_check};
 
 /// The values of one place, by key such as `run.max_parallel`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +39,14 @@ impl Layer {
         let mut layer = Self::default();
         let mut problems = Vec::new();
         for (key, value) in table {
+            if key == own_check::KEY {
+                let wrong = own_check::problems(&value, text, path);
+                if wrong.is_empty() {
+                    layer.values.insert(key, (value, Origin::File(path.to_owned(), None)));
+                }
+                problems.extend(wrong);
+                continue;
+            }
             let line = line_of(text, &key);
             match known.check(&key, value) {
                 Ok(value) => {

@@ -94,6 +94,10 @@ pub(super) fn of_ranges(
         ("policy.simple_below", 0.0, 10.0),
         ("policy.notify_from", 0.0, 10.0),
         ("policy.approve_above", 0.0, 10.0),
+        ("policy.weight_tests", 0.0, 100.0),
+        ("policy.weight_lint", 0.0, 100.0),
+        ("policy.weight_security", 0.0, 100.0),
+        ("policy.weight_docs", 0.0, 100.0),
         ("policy.open_from", 0.0, 100.0),
         ("policy.review_from", 0.0, 100.0),
         ("policy.merge_from", 0.0, 101.0),
@@ -138,6 +142,13 @@ pub(super) fn of_ranges(
         if number(low) > number(high) {
             wrong(low, format!("`{low}` is {}, which is above `{high}` ({})", number(low), number(high)));
         }
+    }
+    let weights = ["tests", "lint", "security", "docs"].map(|part| format!("policy.weight_{part}"));
+    let sum: f64 = weights.iter().map(|key| number(key)).sum();
+    if sum != 100.0 {
+        let set = weights.iter().find(|key| !matches!(origins.get(*key), None | Some(Origin::Default)));
+        let message = format!("the weights of the score add up to {sum}, expected 100");
+        wrong(set.unwrap_or(&weights[0]), message);
     }
     let missing = values.get("policy.missing_checks").and_then(Value::as_str).unwrap_or_default();
     if !matches!(missing, "zero" | "exclude") {

@@ -1,5 +1,6 @@
 //! Layers, origins, and everything that can be wrong with settings.
 
+use miyabi_core::report::CheckKind;
 use serde_json::json;
 
 use super::*;
@@ -148,4 +149,53 @@ fn the_users_file_is_found() {
         Some("/x/miyabi/config.toml".into())
     );
     assert_eq!(user_file(&env(&[("XDG_CONFIG_HOME", "")])), None);
+}
+
+#[test]
+fn a_project_brings_checks_of_its_own() {
+    let text = "[[check]]\nname = \"pages 雅\"\nkind = \"lint\"\ncommand = [\"sh\", \"-c\", \"true\"]\nweight = 5\n\n\
+                [[check]]\nkind = \"tests\"\ncommand = [\"make\", \"check\"]\nformat = \"junit\"\nreport = \"out/*.xml\"\ntimeout_secs = 9\n";
+    let checks = in_file(text).expect("works").own_checks;
+    let told: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.kind, check.weight)).collect();
+    assert_eq!(told, [("pages 雅", CheckKind::Lint, 5), ("make check", CheckKind::Tests, 1)]);
+    assert_eq!(checks[1].report.as_deref(), Some(Path::new("out/*.xml")));
+    assert_eq!(checks[1].timeout, Some(std::time::Duration::from_secs(9)));
+}
+
+#[test]
+fn wrong_checks_are_told_with_their_lines() {
+    let table = |keys: &str| {
+        format!("# one\n[[check]]\nkind = \"build\"\ncommand = [\"true\"]\n\n[[check]]\n{keys}\n")
+    };
+    for (keys, expected) in [
+        ("kind = \"lnt\"\ncommand = [\"x\"]", "6: check 2: `kind` is `lnt`, which is none"),
+        ("kind = \"lint\"\ncommand = [\"x\"]\nfrmat = \"sarif\"", "6: check 2: unknown key `frmat`"),
+        (
+            "kind = \"docs\"\ncommand = [\"x\"]",
+            "6: check 2: a report of format `exit_code` says nothing of docs",
+        ),
+        ("kind = \"lint\"\ncommand = []", "6: check 2: `command` names no program"),
+        (
+            "kind = \"tests\"\ncommand = [\"x\"]\nweight = 2",
+            "6: check 2: `weight` is for checks of kind `lint`",
+        ),
+        ("kind = \"lint\"", "6: check 2: missing field `command`"),
+        (
+            "kind = \"tests\"\nformat = \"junit\"\ncommand = [\"x\"]\nreport = \"../x\"",
+            "6: check 2: the report `../x` is not inside the checkout",
+        ),
+    ] {
+        let problems = in_file(&table(keys)).expect_err("is refused");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}");
+    }
+    assert!(in_file("check = 3\n").expect_err("is refused")[0].contains("no list of tables"));
+}
+
+#[test]
+fn weights_add_up() {
+    let problems = in_file("[policy]\nweight_docs = 10\n").expect_err("is refused");
+    assert!(problems[0].contains(":2: the weights of the score add up to 90, expected 100"), "{problems:?}");
+    let settings = in_file("[policy]\nweight_docs = 10\nweight_tests = 45\n").expect("works");
+    assert_eq!((settings.policy.weight_docs, settings.policy.weight_tests), (10, 45));
 }

@@ -1,5 +1,6 @@
 //! The formula: measurements in, points out.
 //!
+//! It is written for parts of 35, 25, 20 and 20 points; other weights stretch a part as a whole, deductions included.
 //! Points are summed unrounded; the score is rounded **down**, so that no threshold is reached by rounding. What could not
 //! be measured earns nothing and is named with what it cost. A hard gate that closes beats every score; one that
 //! could not be looked at (build, secrets) never ends in more than a person's review.
@@ -38,10 +39,13 @@ pub fn score(
 ) -> Report {
     let mut tally = Tally::default();
     let breakdown = Breakdown {
-        tests: tests_points(&measured.tests, &measured.coverage, &mut tally),
-        clippy: lint_points(&measured.lint_warnings, &mut tally),
-        security: security_points(&measured.security, &mut tally),
-        docs: docs_points(&measured.docs, &mut tally),
+        tests: tally.weighed(policy.weight_tests, SUITE + COVERAGE, |tally| {
+            tests_points(&measured.tests, &measured.coverage, tally)
+        }),
+        clippy: tally.weighed(policy.weight_lint, LINT, |tally| lint_points(&measured.lint_warnings, tally)),
+        security: tally
+            .weighed(policy.weight_security, SECURITY, |tally| security_points(&measured.security, tally)),
+        docs: tally.weighed(policy.weight_docs, DOCS, |tally| docs_points(&measured.docs, tally)),
     };
     let (score, rescaled) = total(&breakdown, tally.lost, policy.missing_checks);
     let (gates, recommendation) = judge(&measured, score, policy, &mut tally);
@@ -78,16 +82,30 @@ pub fn quality_label(score: u32) -> &'static str {
 }
 
 /// What is said beside the points.
-#[derive(Default)]
 struct Tally {
+    /// What a point of the part that is being scored is worth.
+    factor: f64,
     /// Points that could not be earned because something was not measured.
     lost: f64,
     not_measured: Vec<String>,
     notes: Vec<String>,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self { factor: 1.0, lost: 0.0, not_measured: Vec::new(), notes: Vec::new() }
+    }
+}
+
 impl Tally {
+    /// A part's points, of which there are so many by the formula, in the weight that the policy gives to the part.
+    fn weighed(&mut self, weight: u32, of: f64, points: impl FnOnce(&mut Self) -> f64) -> f64 {
+        self.factor = f64::from(weight) / of;
+        points(self) * self.factor
+    }
+
     fn missing(&mut self, what: &str, reason: &str, points: f64) {
+        let points = hundredths(points * self.factor);
         self.lost += points;
         self.not_measured.push(format!("{what}: {reason} (0 of {points} points)"));
     }
@@ -105,7 +123,7 @@ fn tests_points(tests: &Measured<TestCounts>, coverage: &Measured<Coverage>, tal
         tally.notes.push(format!(
             "tests: {}, so none of the {} points",
             if counts.failed == 0 { "there is no test at all" } else { "no test passed" },
-            SUITE + COVERAGE,
+            hundredths((SUITE + COVERAGE) * tally.factor),
         ));
         return 0.0;
     }

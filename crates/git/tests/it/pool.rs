@@ -189,7 +189,10 @@ async fn moves_that_were_broken_off_leave_nothing_behind() {
     fs::write(repo.at(".git/worktrees/brought/gitdir"), format!("{}\n", was.display())).unwrap();
     // Moved away to be deleted, while git's books still have it.
     fs::rename(repo.at(".miyabi/pool/doomed"), repo.at(".worktrees/.trash-9-9-9")).unwrap();
-    // Somebody else's.
+    // Somebody's copy of one that was closed, and somebody's folder.
+    fs::create_dir(repo.at(".worktrees/copy")).unwrap();
+    fs::copy(repo.at(".miyabi/pool/kept/.git"), repo.at(".worktrees/copy/.git")).unwrap();
+    fs::write(repo.at(".worktrees/copy/mine"), "mine").unwrap();
     fs::create_dir(repo.at(".miyabi/pool/foreign")).unwrap();
 
     let next = repo.worktrees();
@@ -199,6 +202,7 @@ async fn moves_that_were_broken_off_leave_nothing_behind() {
     let left: Vec<_> =
         fs::read_dir(repo.at(".miyabi/pool")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["foreign"]);
+    assert!(repo.at(".worktrees/copy/mine").exists());
     next.close(&run(), "new").await.unwrap();
     assert_eq!(next.drain().await.unwrap(), 1);
     assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);

@@ -214,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_pytest_is_read() {
+        let junit = read(include_bytes!("../../recordings/pytest-9.2.0.xml")).expect("works");
+        assert_eq!(junit.counts, TestCounts { passed: 1, failed: 1, ignored: 0 });
+        assert_eq!(junit.failures[0].failed.name, "test_wrong");
+        assert!(junit.failures[0].failed.output.contains("AssertionError: 雅"));
+    }
+
+    #[test]
     fn the_dialects_of_other_writers_are_read() {
         let report = r#"<testsuite name="雅"><properties/>
             <testcase classname="a" name="ok"/>

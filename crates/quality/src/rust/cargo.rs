@@ -20,7 +20,7 @@ pub(crate) struct Cargo<'a> {
     root: &'a Path,
     deadline: Duration,
     env: Vec<(OsString, OsString)>,
-    watch: Watch,
+    watch: &'a mut Watch,
     scratch: TempDir,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Cargo<'a> {
         job: &CheckJob,
         root: &'a Path,
         build_folder: Option<&Path>,
-        watch: Watch,
+        watch: &'a mut Watch,
     ) -> Result<Self, QualityError> {
         let mut env: Vec<(OsString, OsString)> =
             options.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -67,7 +67,7 @@ impl<'a> Cargo<'a> {
         let mut env = self.env.clone();
         env.extend(more.iter().map(|(name, value)| (OsString::from(name), (*value).to_owned())));
         let tool = Tool { file, argv, env, dir: self.root.to_owned() };
-        process::run(tool, self.deadline, self.options.grace, &mut self.watch).await
+        process::run(tool, self.deadline, self.options.grace, self.watch).await
     }
 
     /// Whether a companion of cargo is installed.

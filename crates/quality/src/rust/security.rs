@@ -83,7 +83,8 @@ fn judge(ran: &Ran) -> Result<Audit, String> {
     }
 }
 
-fn findings(audit: &Audit) -> Vec<Finding> {
+/// Every advisory as a finding; what only notices or hides is no vulnerability.
+pub(crate) fn findings(audit: &Audit) -> Vec<Finding> {
     let told = audit.vulnerabilities.iter().chain(&audit.notices).map(|advisory| {
         let message = format!("{}: {}{}", advisory.package, advisory.title, remedy(advisory));
         let mut finding = finding(CheckKind::Security, advisory.severity, &advisory.id, &message);

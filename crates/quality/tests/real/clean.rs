@@ -120,11 +120,12 @@ async fn build_output_may_stay_in_the_checkout() {
 }
 
 #[tokio::test]
-async fn what_is_no_rust_project_is_named() {
+async fn a_language_that_is_not_known_is_named() {
     let bench = Bench::new();
-    bench.file("package.json", "{}");
+    bench.file("Makefile", "all:\n");
     let checked = bench.check(Scope::Full).await;
-    let reason = "no Cargo.toml: only Rust projects are measured so far";
+    let reason =
+        "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
     assert!(checked.checks.iter().all(|check| check.end == not_measured(reason) && check.command.is_empty()));
     assert_eq!(checked.checks.len(), 6);
     assert_eq!(checked.measured.build, Measured::Missing(reason.into()));

@@ -45,6 +45,29 @@ fn the_example_of_the_specification_is_58() {
 }
 
 #[test]
+fn weights_stretch_parts_as_a_whole() {
+    let policy = Policy {
+        weight_tests: 70,
+        weight_lint: 0,
+        weight_security: 20,
+        weight_docs: 10,
+        ..Policy::default()
+    };
+    assert_eq!(judged(perfect(), &policy).score, 100);
+    let mut measured = perfect();
+    measured.lint_warnings = Measured::Value(12);
+    measured.tests = Measured::Value(TestCounts { passed: 10, failed: 1, ignored: 0 });
+    measured.docs = missing("no tool");
+    let report = judged(measured, &policy);
+    assert_eq!(report.breakdown, Breakdown { tests: 40.0, clippy: 0.0, security: 20.0, docs: 0.0 });
+    assert_eq!(report.not_measured, ["docs: no tool (0 of 10 points)"]);
+    let policy = Policy { missing_checks: MissingChecks::Exclude, ..policy };
+    let mut measured = perfect();
+    measured.docs = missing("no tool");
+    assert_eq!(judged(measured, &policy).score, 100);
+}
+
+#[test]
 fn the_table_of_scores() {
     use Recommendation::{Approve, Block, Review, Rework};
     let rows: Vec<(&str, Report, u32, Recommendation)> = vec![

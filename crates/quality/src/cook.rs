@@ -1,0 +1,351 @@
+//! Running recipes in one checkout and entering what they say.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use miyabi_core::ports::CheckJob;
+use miyabi_core::report::{CheckEnd, CheckKind, Finding, Measured, Severity, TestCounts, Vulnerabilities};
+use tempfile::TempDir;
+
+use crate::error::QualityError;
+use crate::find::find;
+use crate::findings::finding;
+use crate::options::Options;
+use crate::process::{self, End, Ran, Tool, Watch};
+use crate::read::{self, MAX_BYTES};
+use crate::recipe::{Format, REPORT, Reading, Recipe};
+use crate::sheet::Sheet;
+
+/// At most so many files make up one report.
+const MOST_FILES: usize = 2_000;
+
+/// One checkout with what its tools need.
+pub(crate) struct Kitchen<'a> {
+    options: &'a Options,
+    job: &'a CheckJob,
+    root: &'a Path,
+    scratch: TempDir,
+}
+
+impl<'a> Kitchen<'a> {
+    pub(crate) fn new(options: &'a Options, job: &'a CheckJob, root: &'a Path) -> Result<Self, QualityError> {
+        let scratch = tempfile::Builder::new().prefix("miyabi-checks-").tempdir();
+        let scratch = scratch.map_err(|source| QualityError::Scratch { source })?;
+        Ok(Self { options, job, root, scratch })
+    }
+
+    /// The folder for reports, which goes away with this value.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Runs the recipes of the job's scope and enters them: what builds first, and nothing else if that fails.
+    /// Says why the rest was not reached.
+    pub(crate) async fn cook(
+        &self,
+        recipes: &[Recipe],
+        sheet: &mut Sheet,
+        watch: &mut Watch,
+    ) -> Option<String> {
+        let wanted: Vec<&Recipe> = recipes.iter().filter(|recipe| recipe.is_in(self.job.scope)).collect();
+        let (first, then): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|recipe| recipe.kind == CheckKind::Build);
+        for recipe in first {
+            let (ran, reading) = self.run(recipe, watch).await;
+            let built = reading.as_ref().is_ok_and(|reading| reading.findings.is_empty());
+            enter(recipe, &ran, reading, sheet);
+            if !built {
+                return Some(format!("`{}` did not succeed", recipe.name));
+            }
+        }
+        for recipe in then {
+            let (ran, reading) = self.run(recipe, watch).await;
+            enter(recipe, &ran, reading, sheet);
+        }
+        None
+    }
+
+    async fn run(&self, recipe: &Recipe, watch: &mut Watch) -> (Ran, Result<Reading, String>) {
+        let place = match self.place(recipe) {
+            Ok(place) => place,
+            Err(reason) => {
+                let end = End::NotStarted(reason.clone());
+                return (Ran::without_output(recipe.command.clone(), end), Err(reason));
+            }
+        };
+        let ran = self.start(recipe, &place, watch).await;
+        let reading = self.read(recipe, &ran, &place);
+        (ran, reading)
+    }
+
+    async fn start(&self, recipe: &Recipe, place: &Path, watch: &mut Watch) -> Ran {
+        let place = place.to_string_lossy();
+        let argv: Vec<String> = recipe.command.iter().map(|word| word.replace(REPORT, &place)).collect();
+        let program = argv.first().map_or("", String::as_str);
+        let Some(file) = self.program(program) else {
+            let end = End::NotStarted(format!("`{program}` is not installed: it is not on the PATH"));
+            return Ran::without_output(argv, end);
+        };
+        let mut env: Vec<(OsString, OsString)> =
+            self.options.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        for (name, value) in [
+            ("MIYABI_RUN", self.job.run.as_str()),
+            ("CI", "true"),
+            ("NO_COLOR", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+        ] {
+            env.push((name.into(), value.into()));
+        }
+        env.extend(
+            recipe.env.iter().map(|(name, value)| (name.into(), value.replace(REPORT, &place).into())),
+        );
+        let deadline = std::time::Duration::from_secs(self.job.deadline_secs);
+        let deadline = recipe.timeout.map_or(deadline, |timeout| timeout.min(deadline));
+        process::run(Tool { file, argv, env, dir: self.root.to_owned() }, deadline, self.options.grace, watch)
+            .await
+    }
+
+    /// A program of the search path, or, where it is written with a `/`, one of the checkout.
+    pub(crate) fn program(&self, program: &str) -> Option<PathBuf> {
+        if program.contains('/') {
+            let path = self.root.join(program);
+            return path.is_file().then_some(path);
+        }
+        find(program, self.options.path())
+    }
+
+    /// Where the report will be. One that is there already, whoever wrote it, is none of this run: it goes.
+    fn place(&self, recipe: &Recipe) -> Result<PathBuf, String> {
+        let Some(report) = &recipe.report else {
+            return Ok(self.scratch().join(format!("{}-report", recipe.kind.as_str())));
+        };
+        if report.is_absolute() && report.starts_with(self.scratch.path()) {
+            return Ok(report.clone());
+        }
+        let inside = report.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            return Err(format!("the report `{}` is not inside the checkout", report.display()));
+        }
+        let place = self.root.join(report);
+        let lines = recipe.coverage.iter().flat_map(|(_, place)| reports(place));
+        for old in reports(&place).into_iter().chain(lines) {
+            std::fs::remove_file(&old)
+                .map_err(|error| format!("the old report `{}` cannot be removed: {error}", old.display()))?;
+        }
+        Ok(place)
+    }
+
+    fn read(&self, recipe: &Recipe, ran: &Ran, place: &Path) -> Result<Reading, String> {
+        let End::Exited(code) = ran.end else { return Err(ran.reason()) };
+        let by_file = recipe.report.is_some()
+            || recipe.command.iter().any(|word| word.contains(REPORT))
+            || recipe.env.iter().any(|(_, value)| value.contains(REPORT));
+        let mut reading = if recipe.format == Format::ExitCode {
+            by_exit_code(recipe, ran)
+        } else if by_file {
+            self.read_files(recipe, recipe.format, place).map_err(|error| blame(ran, &error))?
+        } else if ran.overflowed {
+            return Err(format!("`{}` printed more than {} MiB", recipe.name, MAX_BYTES / (1024 * 1024)));
+        } else {
+            let read = recipe.format.read(&ran.stdout, recipe.kind, self.root);
+            read.map_err(|error| blame(ran, &error.to_string()))?
+        };
+        if let Some((format, place)) = &recipe.coverage {
+            // Tests that cannot be counted on say nothing of lines either; but what they said themselves counts.
+            reading.coverage = self.read_files(recipe, *format, place).ok().and_then(|more| more.coverage);
+        }
+        doubt(recipe, code, &mut reading, ran)?;
+        Ok(reading)
+    }
+
+    /// All files of a report, as one.
+    fn read_files(&self, recipe: &Recipe, format: Format, place: &Path) -> Result<Reading, String> {
+        let what = format!("the report of `{}`", recipe.name);
+        let mut files = reports(place);
+        if files.is_empty() {
+            files.push(place.to_owned());
+        }
+        let mut sum = Reading::default();
+        for file in files {
+            let real =
+                file.canonicalize().map_err(|_| format!("{what} was not written: `{}`", file.display()))?;
+            let scratch = self.scratch.path().canonicalize().unwrap_or_default();
+            if !real.starts_with(self.root) && !real.starts_with(&scratch) {
+                return Err(format!("{what} leads out of the checkout: `{}`", file.display()));
+            }
+            let bytes = read::load(&real, &what).map_err(|error| error.to_string())?;
+            let reading = format.read(&bytes, recipe.kind, self.root);
+            sum.add(reading.map_err(|error| format!("{error} (`{}`)", file.display()))?);
+        }
+        Ok(sum)
+    }
+}
+
+/// The files that a path with one `*` in its last part stands for, in order; otherwise the file, if it is there.
+fn reports(place: &Path) -> Vec<PathBuf> {
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some((before, after)) = name.split_once('*') else {
+        return if place.symlink_metadata().is_ok() { vec![place.to_owned()] } else { Vec::new() };
+    };
+    let entries = place.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let fits = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+    };
+    let mut files: Vec<PathBuf> =
+        entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).filter(fits).collect();
+    files.sort();
+    files.truncate(MOST_FILES);
+    files
+}
+
+impl Reading {
+    fn add(&mut self, more: Self) {
+        self.findings.extend(more.findings);
+        self.tests = match (self.tests, more.tests) {
+            (Some(a), Some(b)) => Some(TestCounts {
+                passed: a.passed + b.passed,
+                failed: a.failed + b.failed,
+                ignored: a.ignored + b.ignored,
+            }),
+            (a, b) => a.or(b),
+        };
+        self.packages = self.packages.or(more.packages);
+        self.docs = self.docs.or(more.docs);
+        self.coverage = match (self.coverage, more.coverage) {
+            (Some(a), Some(b)) => Some(miyabi_core::report::Coverage {
+                lines: a.lines + b.lines,
+                covered: a.covered + b.covered,
+            }),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// What only an exit code says.
+fn by_exit_code(recipe: &Recipe, ran: &Ran) -> Reading {
+    let passed = ran.ok();
+    let mut reading = Reading::default();
+    if recipe.kind == CheckKind::Tests {
+        reading.tests =
+            Some(TestCounts { passed: u64::from(passed), failed: u64::from(!passed), ignored: 0 });
+    }
+    if !passed {
+        reading.findings.push(complaint(recipe, ran));
+    }
+    reading
+}
+
+fn complaint(recipe: &Recipe, ran: &Ran) -> Finding {
+    let printed = String::from_utf8_lossy(&ran.stdout);
+    let said =
+        [ran.stderr.trim(), printed.trim()].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    finding(recipe.kind, Severity::High, &recipe.name, &format!("{}\n{said}", ran.reason()))
+}
+
+/// An exit code that does not fit the report: tests that fail in silence are failing tests, and a linter that ends
+/// badly and names nothing did not look.
+fn doubt(recipe: &Recipe, code: i32, reading: &mut Reading, ran: &Ran) -> Result<(), String> {
+    if code == 0 || recipe.format == Format::ExitCode || recipe.format.is_coverage() {
+        return Ok(());
+    }
+    match (&mut reading.tests, reading.findings.is_empty()) {
+        (Some(counts), _) if counts.passed + counts.failed == 0 => Ok(()),
+        (Some(counts), true) => {
+            counts.failed += 1;
+            reading.findings.push(complaint(recipe, ran));
+            Ok(())
+        }
+        (None, true) if reading.docs.is_none() => Err(ran.reason()),
+        _ => Ok(()),
+    }
+}
+
+/// A report that cannot be read, with what the tool itself said where it failed.
+fn blame(ran: &Ran, error: &str) -> String {
+    if ran.ok() { error.to_owned() } else { format!("{}; {error}", ran.reason()) }
+}
+
+fn enter(recipe: &Recipe, ran: &Ran, reading: Result<Reading, String>, sheet: &mut Sheet) {
+    let reading = match reading {
+        Ok(reading) => reading,
+        Err(reason) => {
+            let reason = format!("{}: {reason}", recipe.name);
+            if recipe.format.is_coverage() {
+                return sheet.no_coverage(&reason);
+            }
+            return sheet.add_missing(recipe.kind, &ran.argv, &reason, ran.took);
+        }
+    };
+    let counted = reading.findings.iter().filter(|found| found.severity > Severity::Info).count();
+    let counted = u64::try_from(counted).unwrap_or(u64::MAX);
+    let measured = &mut sheet.measured;
+    match recipe.kind {
+        CheckKind::Build => add(&mut measured.build, counted == 0, |a, b| a && b),
+        CheckKind::Tests => {
+            if let Some(counts) = reading.tests {
+                add(&mut measured.tests, counts, |a, b| TestCounts {
+                    passed: a.passed + b.passed,
+                    failed: a.failed + b.failed,
+                    ignored: a.ignored + b.ignored,
+                });
+            }
+        }
+        CheckKind::Lint => {
+            let warnings = counted.saturating_mul(u64::from(recipe.weight));
+            add(&mut measured.lint_warnings, warnings, u64::saturating_add);
+        }
+        CheckKind::Security => {
+            let found = vulnerabilities(&reading);
+            add(&mut measured.security, found, |a, b| Vulnerabilities {
+                packages: a.packages + b.packages,
+                critical_or_high: a.critical_or_high + b.critical_or_high,
+                medium: a.medium + b.medium,
+                low: a.low + b.low,
+            });
+        }
+        CheckKind::Docs => {
+            if let Some(counts) = reading.docs {
+                add(&mut measured.docs, counts, |a, b| miyabi_core::report::DocCounts {
+                    public: a.public + b.public,
+                    documented: a.documented + b.documented,
+                });
+            }
+        }
+        CheckKind::Format | CheckKind::Secrets => {}
+    }
+    if let Some(coverage) = reading.coverage {
+        add(&mut sheet.measured.coverage, coverage, |a, b| miyabi_core::report::Coverage {
+            lines: a.lines + b.lines,
+            covered: a.covered + b.covered,
+        });
+    }
+    if recipe.format.is_coverage() {
+        return;
+    }
+    let end = if counted == 0 { CheckEnd::Passed } else { CheckEnd::Failed };
+    sheet.add(recipe.kind, &ran.argv, end, reading.findings, ran.took);
+}
+
+/// Two checks of a kind count together; but what one of them could not measure stays unmeasured.
+fn add<T: Copy + PartialEq>(sum: &mut Measured<T>, more: T, both: impl Fn(T, T) -> T) {
+    *sum = match sum {
+        Measured::Value(there) => Measured::Value(both(*there, more)),
+        Measured::Missing(reason) if crate::sheet::is_open(reason) => Measured::Value(more),
+        Measured::Missing(reason) => Measured::Missing(reason.clone()),
+    };
+}
+
+fn vulnerabilities(reading: &Reading) -> Vulnerabilities {
+    let mut counts =
+        Vulnerabilities { packages: reading.packages.unwrap_or(1), ..Vulnerabilities::default() };
+    for found in &reading.findings {
+        match found.severity {
+            Severity::Critical | Severity::High => counts.critical_or_high += 1,
+            Severity::Medium => counts.medium += 1,
+            Severity::Low => counts.low += 1,
+            Severity::Info => {}
+        }
+    }
+    counts
+}

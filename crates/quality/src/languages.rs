@@ -1,0 +1,101 @@
+//! What is known of languages beside Rust: which recipes fit a checkout, and what to say where none does.
+//!
+//! Only tools that report in a format for programs are used. What no such tool measures is missing, with a hint.
+
+mod go;
+mod java;
+mod node;
+mod python;
+
+use std::path::{Path, PathBuf};
+
+use miyabi_core::report::CheckKind;
+
+use crate::find::find;
+use crate::options::Options;
+use crate::recipe::Recipe;
+
+/// A language that a checkout may be written in. The first whose files lie at the root is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    Rust,
+    Go,
+    Python,
+    Java,
+    Node,
+}
+
+/// What can be measured in a checkout.
+#[derive(Debug, Default)]
+pub(crate) struct Menu {
+    pub(crate) recipes: Vec<Recipe>,
+    /// What cannot be, and what would help.
+    pub(crate) missing: Vec<(CheckKind, String)>,
+    /// Why there is no line coverage, where there is none.
+    pub(crate) no_coverage: Option<String>,
+    /// Nothing of third parties is used, so there is nothing to audit.
+    pub(crate) stands_alone: bool,
+}
+
+/// Where a language looks for its tools, and where their reports go.
+pub(crate) struct Pantry<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) root: &'a Path,
+    pub(crate) scratch: &'a Path,
+}
+
+impl Language {
+    pub(crate) fn of(root: &Path) -> Option<Self> {
+        let has = |names: &[&str]| names.iter().any(|name| root.join(name).is_file());
+        let known = [
+            (Self::Rust, &["Cargo.toml"][..]),
+            (Self::Go, &["go.mod"]),
+            (Self::Python, &["pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"]),
+            (Self::Java, &["pom.xml", "build.gradle", "build.gradle.kts"]),
+            (Self::Node, &["package.json"]),
+        ];
+        known.into_iter().find(|(_, names)| has(names)).map(|(language, _)| language)
+    }
+
+    /// What fits this checkout; nothing for Rust, which is measured in a way of its own.
+    pub(crate) fn menu(self, pantry: &Pantry<'_>) -> Menu {
+        match self {
+            Self::Rust => Menu::default(),
+            Self::Go => go::menu(pantry),
+            Self::Python => python::menu(pantry),
+            Self::Java => java::menu(pantry),
+            Self::Node => node::menu(pantry),
+        }
+    }
+}
+
+impl Menu {
+    pub(crate) fn lack(&mut self, kind: CheckKind, why: &str) {
+        self.missing.push((kind, why.to_owned()));
+    }
+}
+
+impl Pantry<'_> {
+    pub(crate) fn has(&self, program: &str) -> bool {
+        find(program, self.options.path()).is_some()
+    }
+
+    pub(crate) fn holds(&self, file: &str) -> bool {
+        self.root.join(file).is_file()
+    }
+
+    /// The text of a file in the checkout; empty if there is none. Longer ones than a megabyte are no manifests.
+    pub(crate) fn text(&self, file: &str) -> String {
+        let path = self.root.join(file);
+        let small = path.metadata().is_ok_and(|meta| meta.len() < 1_000_000);
+        if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() }
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.at(name).to_string_lossy().into_owned()
+    }
+}

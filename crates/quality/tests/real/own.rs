@@ -1,0 +1,180 @@
+//! Checks that a project brings itself, with tools that behave and tools that do not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use miyabi_core::ports::Scope;
+use miyabi_core::report::{CheckEnd, CheckKind, Measured, TestCounts};
+use miyabi_quality::recipe::{Format, Recipe};
+
+use crate::common::{Bench, found, not_measured, of};
+
+const GOOD: &str = "<testsuite><testcase name='a'/></testsuite>";
+
+fn recipe(kind: CheckKind, format: Format, script: &str) -> Recipe {
+    Recipe {
+        name: "own".to_owned(),
+        kind,
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        format,
+        report: None,
+        coverage: None,
+        env: Vec::new(),
+        weight: 1,
+        timeout: None,
+    }
+}
+
+fn in_file(script: &str, report: &str) -> Recipe {
+    Recipe { report: Some(PathBuf::from(report)), ..recipe(CheckKind::Tests, Format::Junit, script) }
+}
+
+async fn tests_of(recipe: Recipe) -> Measured<TestCounts> {
+    let mut bench = Bench::new();
+    bench.options.recipes = vec![recipe];
+    bench.check(Scope::Task).await.measured.tests
+}
+
+#[tokio::test]
+async fn a_project_of_an_unknown_language_is_measured_by_its_own_checks() {
+    let mut bench = Bench::new();
+    let sarif = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{}},"results":[{"ruleId":"r","message":{"text":"雅"}}]}]}"#;
+    bench.options.recipes = vec![
+        recipe(CheckKind::Build, Format::ExitCode, "true"),
+        recipe(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\"")),
+        recipe(CheckKind::Tests, Format::ExitCode, "echo broken >&2; exit 3"),
+        Recipe { weight: 5, ..recipe(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'; exit 1")) },
+        recipe(CheckKind::Docs, Format::DocCounts, "echo '{\"public\": 4, \"documented\": 1}'"),
+        recipe(CheckKind::Security, Format::Sarif, "echo '{\"version\": \"2.1.0\", \"runs\": []}'"),
+        recipe(CheckKind::Tests, Format::Lcov, "printf 'SF:a\\nDA:1,1\\nDA:2,0\\nend_of_record\\n'"),
+    ];
+    let checked = bench.check(Scope::Full).await;
+    let measured = checked.measured.clone();
+    assert_eq!(measured.build, Measured::Value(true));
+    assert_eq!(measured.tests, Measured::Value(TestCounts { passed: 1, failed: 1, ignored: 0 }));
+    assert_eq!(measured.lint_warnings, Measured::Value(5), "one finding that counts as five");
+    assert_eq!(measured.docs.value().map(|docs| (docs.public, docs.documented)), Some((4, 1)));
+    assert_eq!(measured.coverage.value().map(|lines| (lines.lines, lines.covered)), Some((2, 1)));
+    assert_eq!(measured.security.value().map(|found| found.critical_or_high), Some(0));
+    let tests: Vec<_> = checked.checks.iter().filter(|check| check.kind == CheckKind::Tests).collect();
+    assert_eq!(tests.len(), 2, "each is told");
+    assert!(tests[1].findings[0].message.contains("broken"), "{:?}", tests[1].findings);
+    assert_eq!(of(&checked, CheckKind::Format).end, not_measured(NOBODY));
+}
+
+const NOBODY: &str =
+    "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
+
+#[tokio::test]
+async fn a_build_that_fails_is_told_and_nothing_else_is_looked_at() {
+    let mut bench = Bench::new();
+    bench.options.recipes = vec![
+        recipe(CheckKind::Tests, Format::ExitCode, "true"),
+        recipe(CheckKind::Build, Format::ExitCode, "echo 'no such module 雅' >&2; exit 2"),
+    ];
+    let checked = bench.check(Scope::Full).await;
+    assert_eq!(checked.measured.build, Measured::Value(false));
+    assert_eq!(checked.measured.tests, Measured::Missing("`own` did not succeed".to_owned()));
+    assert!(of(&checked, CheckKind::Build).findings[0].message.contains("no such module 雅"));
+}
+
+#[tokio::test]
+async fn reports_are_found_where_they_are_written() {
+    let one = TestCounts { passed: 1, failed: 0, ignored: 0 };
+    let given = recipe(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\" > '{{report}}'"));
+    assert_eq!(tests_of(given).await, Measured::Value(one));
+    let mut bench = Bench::new();
+    bench.file("reports/TEST-old.xml", "<testsuite><testcase name='b'><failure/></testcase></testsuite>");
+    bench.options.recipes = vec![in_file(
+        &format!("for n in 1 2 3; do echo \"{GOOD}\" > reports/TEST-$n.xml; done"),
+        "reports/TEST-*.xml",
+    )];
+    let root = bench.root();
+    let checks = miyabi_quality::ToolChecks::new(bench.options.clone());
+    let job = bench.job(Scope::Task);
+    let ran = miyabi_core::ports::Checks::run(&checks, &job, miyabi_core::ports::never_stop()).await.unwrap();
+    assert_eq!(ran.measured.tests, Measured::Value(TestCounts { passed: 3, failed: 0, ignored: 0 }));
+    assert!(!root.join("reports/TEST-old.xml").exists(), "it was there before, whoever wrote it");
+}
+
+#[tokio::test]
+async fn tools_that_do_not_behave_earn_nothing() {
+    let junit = |script: &str| recipe(CheckKind::Tests, Format::Junit, script);
+    let cases = [
+        (junit("exit 0"), "own: the JUnit report cannot be read: it holds no test suite"),
+        (
+            junit("echo 'error: no 雅' >&2; exit 9"),
+            "own: `sh -c` ended with exit code 9: error: no 雅; the JUnit report cannot be read: it holds no test suite",
+        ),
+        (junit("kill -9 $$"), "own: `sh -c` was killed by signal 9"),
+        (junit("echo '<testsuite>'"), "own: the JUnit report cannot be read: it ends in the middle"),
+        (in_file("true", "../out.xml"), "own: the report `../out.xml` is not inside the checkout"),
+        (in_file("true", "/etc/hostname"), "own: the report `/etc/hostname` is not inside the checkout"),
+        (
+            Recipe { command: vec!["no-such-tool".to_owned()], ..junit("") },
+            "own: `no-such-tool` is not installed: it is not on the PATH",
+        ),
+        (
+            Recipe { timeout: Some(Duration::from_millis(300)), ..junit("sleep 1000 & wait") },
+            "own: `sh -c` did not end within 0.3 s",
+        ),
+    ];
+    for (recipe, reason) in cases {
+        assert_eq!(tests_of(recipe).await, Measured::Missing(reason.to_owned()));
+    }
+    for (script, part) in [
+        ("truncate -s 200M '{report}'", "is larger than 64 MiB"),
+        ("ln -s /etc/passwd '{report}'", "leads out of the checkout"),
+        ("true # {report}", "was not written"),
+        ("echo '<!DOCTYPE x [<!ENTITY a \"b\">]>&a;' > '{report}'", "holds no test suite"),
+    ] {
+        let Measured::Missing(reason) = tests_of(junit(script)).await else { panic!("{script}") };
+        assert!(reason.contains(part), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_suite_that_passes_and_ends_badly_does_not_pass() {
+    let mut bench = Bench::new();
+    let script = format!("echo \"{GOOD}\"; echo leaked >&2; exit 1");
+    bench.options.recipes = vec![recipe(CheckKind::Tests, Format::Junit, &script)];
+    let checked = bench.check(Scope::Task).await;
+    assert_eq!(checked.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 1, ignored: 0 }));
+    assert_eq!(
+        (found(&checked, CheckKind::Tests), of(&checked, CheckKind::Tests).end == CheckEnd::Failed),
+        (vec!["own".to_owned()], true)
+    );
+}
+
+#[tokio::test]
+async fn one_of_two_checks_that_could_not_be_measured_leaves_the_kind_unmeasured() {
+    let mut bench = Bench::new();
+    let good = recipe(CheckKind::Lint, Format::Files, "true");
+    let broken = recipe(CheckKind::Lint, Format::Eslint, "echo no");
+    for recipes in [vec![good.clone(), broken.clone()], vec![broken, good]] {
+        bench.options.recipes = recipes;
+        let measured = bench.check(Scope::Task).await.measured.lint_warnings;
+        assert!(matches!(&measured, Measured::Missing(reason) if reason.contains("ESLint")), "{measured:?}");
+    }
+}
+
+/// Maven is no part of what tests can install here: a program that writes what its test plugin writes stands in.
+#[tokio::test]
+async fn a_java_project_is_read_from_the_reports_of_its_build() {
+    let bench = Bench::new();
+    bench.file("pom.xml", "<project/>");
+    bench.file(".gitignore", "target\n");
+    bench.program(
+        "mvn",
+        r#"case "$*" in *verify) mkdir -p target/surefire-reports target/site/jacoco
+        echo "<testsuite name='DemoTest'><testcase classname='DemoTest' name='a'/></testsuite>" > target/surefire-reports/TEST-DemoTest.xml
+        echo "<report name='d'><package name='p'><sourcefile name='D.java'><line nr='1' mi='0' ci='2'/></sourcefile></package></report>" > target/site/jacoco/jacoco.xml;; esac"#,
+    );
+    let checks = miyabi_quality::ToolChecks::new(bench.options.clone());
+    let job = bench.job(Scope::Full);
+    let ran = miyabi_core::ports::Checks::run(&checks, &job, miyabi_core::ports::never_stop()).await.unwrap();
+    assert_eq!(ran.measured.build, Measured::Value(true));
+    assert_eq!(ran.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 0, ignored: 0 }));
+    assert_eq!(ran.measured.coverage.value().map(|lines| lines.lines), Some(1));
+    assert!(matches!(&ran.measured.security, Measured::Missing(why) if why.contains("[[check]]")));
+}
