@@ -1,7 +1,7 @@
 //! Where a repository's issues and changes live: on GitHub when it is configured and the remote leads there, otherwise
 //! here. The one place that reads GitHub's credentials.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -84,11 +84,18 @@ fn options(api: &str, repo: RepoName, auth: Auth) -> GitHubOptions {
 
 /// The git remote of a repository on GitHub: whoever speaks to the API logs in there, too.
 pub fn remote(settings: &Settings, github: &Arc<GitHubForge>) -> Result<RemoteOptions, CliError> {
-    let askpass = std::env::current_exe().map_err(|error| {
+    let askpass = own_program().map_err(|error| {
         CliError::new(exit::UNAVAILABLE, "find miyabi's own program").because(error.to_string())
     })?;
     let credentials = Arc::new(GitLogin(Arc::clone(github)));
     Ok(RemoteOptions { name_or_url: settings.forge.remote.clone(), credentials, askpass })
+}
+
+/// The program that runs here, by a path that stays good when its file is replaced by a newer one meanwhile: git asks
+/// the same program that started it.
+fn own_program() -> std::io::Result<PathBuf> {
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// Logs git in with the token of the API.
@@ -181,6 +188,17 @@ fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_that_runs_here_is_found_by_what_runs() {
+        let metadata = |path: &Path| std::fs::metadata(path).expect("it runs");
+        let (own, file) =
+            (metadata(&own_program().expect("it runs")), std::env::current_exe().expect("it runs"));
+        assert_eq!(
+            std::os::unix::fs::MetadataExt::ino(&own),
+            std::os::unix::fs::MetadataExt::ino(&metadata(&file))
+        );
+    }
 
     #[test]
     fn addresses_say_which_repository_it_is() {

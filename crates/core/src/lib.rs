@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod analysis;
+pub mod autonomy;
 pub mod budget;
 pub mod context;
 pub mod decide;

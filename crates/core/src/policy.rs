@@ -28,6 +28,10 @@ pub struct Policy {
     pub notify_from: f64,
     /// Above this complexity work waits for approval.
     pub approve_above: f64,
+    /// Issues with one of these labels wait for approval, whatever their complexity.
+    pub approve_labels: Vec<String>,
+    /// Changes that touch one of these are merged by a person, whatever their score: folders, files, `*.ending`.
+    pub approve_paths: Vec<String>,
     /// How long a told person has to stop it, in seconds.
     pub notify_delay_secs: u64,
     /// From this score on a change is opened.
@@ -104,6 +108,8 @@ impl Default for Policy {
             simple_below: 3.0,
             notify_from: 5.0,
             approve_above: 7.0,
+            approve_labels: Vec::new(),
+            approve_paths: Vec::new(),
             notify_delay_secs: 300,
             open_from: 80,
             review_from: 60,

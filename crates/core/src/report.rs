@@ -258,6 +258,9 @@ pub struct Report {
     /// What else a reader of the points should know: nothing to audit, no test at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Paths of the change that only a person lets in, by the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guarded: Vec<String>,
     /// How the score was rescaled, when the policy excludes what could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescaled: Option<String>,

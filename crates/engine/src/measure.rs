@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use miyabi_core::autonomy;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, RunId};
 use miyabi_core::policy::Policy;
@@ -41,7 +42,7 @@ impl Measuring<'_> {
             root: self.root.to_owned(),
             scope: Scope::Full,
             deadline_secs: self.policy.check_deadline_secs,
-            run: self.run,
+            run: self.run.clone(),
         };
         let mut checked = checks.run(&job, crate::steps::stop(stop.clone())).await?;
         if *stop.borrow() {
@@ -54,7 +55,18 @@ impl Measuring<'_> {
             _ => Measured::Value(secrets.findings.len() as u64),
         };
         checked.checks.push(secrets);
-        Ok(score(checked.measured, checked.checks, self.policy, self.commit, tree))
+        let guarded = self.guarded(worktrees).await?;
+        Ok(Report { guarded, ..score(checked.measured, checked.checks, self.policy, self.commit, tree) })
+    }
+
+    /// What it touches that only a person lets in.
+    async fn guarded(&self, worktrees: &dyn Worktrees) -> Result<Vec<String>, Failure> {
+        if self.policy.approve_paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let change = worktrees.compare(&self.onto, &self.commit).await?;
+        let paths = change.created.iter().chain(&change.changed).chain(&change.deleted);
+        Ok(autonomy::guarded(self.policy, paths))
     }
 }
 

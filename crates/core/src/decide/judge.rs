@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ask::{APPROVE, FIX, MODIFY, Question, REJECT, REWORK, ask};
 use super::{backoff, budget, elsewhere, gate, grow, tell, write};
 use crate::analysis::Analysis;
+use crate::autonomy;
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::{Failure, FailureClass};
 use crate::plan::{OnFailure, Uses, Work};
@@ -205,6 +206,7 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
     let complexity = run.analysis().map_or(0.0, |analysis: Analysis| analysis.complexity);
     let numbers = [("complexity", complexity)];
     let noticed = matches!(state.phase, Phase::ProceedAt(_));
+    let hotfix = autonomy::is_hotfix(&run.started.issue);
     let rule = match answer(state) {
         Some(MODIFY) => {
             write::of_modified_plan(run, state, &tasks, events);
@@ -236,6 +238,24 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
             };
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
+        }
+        None if let Some(label) = autonomy::asking_label(policy, &run.started.issue) => {
+            let question = Question {
+                severity: if hotfix { Urgency::High } else { Urgency::Medium },
+                reason: format!("issues labelled `{label}` wait for approval"),
+                failing: Vec::new(),
+                recommendation: format!(
+                    "look at the plan of {} tasks before any agent starts",
+                    tasks.tasks.len()
+                ),
+                actions: of_plan(),
+            };
+            write::of_plan(run, state, &tasks, events);
+            return ask(run, state, question, &numbers, now, events);
+        }
+        None if hotfix => {
+            tell::of_hotfix(run, state, events);
+            "a hotfix waits for nobody to object: people were told".to_owned()
         }
         None if complexity >= policy.notify_from && !noticed => {
             let delay =
@@ -357,7 +377,8 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         Some(_) => return block(state, answered_by(state), events),
         None => write::of_change(run, state, &report, events),
     }
-    if report.recommendation == Recommendation::Approve && report.score >= policy.merge_from {
+    let guarded = !report.guarded.is_empty();
+    if !guarded && report.recommendation == Recommendation::Approve && report.score >= policy.merge_from {
         let rule = format!("the score is at least {}: merged without a person", policy.merge_from);
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
@@ -367,9 +388,13 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
     let question = Question {
-        severity: Urgency::Low,
-        reason: format!("score {} is below {}: a person merges", report.score, policy.merge_from),
-        failing: report.not_measured.clone(),
+        severity: if guarded { Urgency::Medium } else { Urgency::Low },
+        reason: if guarded {
+            "it touches what only a person lets in".to_owned()
+        } else {
+            format!("score {} is below {}: a person merges", report.score, policy.merge_from)
+        },
+        failing: report.guarded.iter().chain(&report.not_measured).cloned().collect(),
         recommendation: "look at the change, then merge it".to_owned(),
         actions: vec![
             (APPROVE, "merge the change".to_owned()),

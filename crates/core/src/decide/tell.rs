@@ -38,6 +38,12 @@ pub(super) fn of_answer(run: &Run, state: &StepState, events: &mut Vec<EventBody
     record(run, state, &format!("{key}-answered"), false, comment(run, &key, body), events);
 }
 
+/// That work on a hotfix begins, to those who are told by mail or chat.
+pub(super) fn of_hotfix(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
+    let body = format!("Work on it begins now. To stop it: `miyabi cancel {}`.", run.started.number);
+    notify(run, state, "hotfix-note", "a hotfix begins", &body, events);
+}
+
 /// The end of the run, to those who are told by mail or chat.
 pub(super) fn of_end(
     run: &Run,

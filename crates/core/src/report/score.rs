@@ -62,6 +62,7 @@ pub fn score(
         gates,
         not_measured: tally.not_measured,
         notes: tally.notes,
+        guarded: Vec::new(),
         rescaled,
         issues,
         measured,

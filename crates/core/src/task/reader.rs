@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decomposition, MAX_TITLE, Task, codegen};
 use crate::analysis::{Analysis, DETERMINISTIC_READER, Kind, usual_minutes};
+use crate::autonomy::is_hotfix;
 use crate::ids::{IssueNumber, StepId};
 use crate::issue::Issue;
 use crate::plain::one_line;
@@ -21,7 +22,7 @@ const LEAST_MINUTES: u32 = 5;
 
 /// Decomposes an issue without any model; the same text always gives the same tasks.
 ///
-/// Below `policy.simple_below`, and without any list of open items, there is exactly one task for the whole issue, with
+/// Below `policy.simple_below`, for a hotfix, and without any list of open items, there is exactly one task for the whole issue, with
 /// the items as its criteria. Nothing is left out because it is too much or does not fit together: that is for
 /// [`check_tasks`](super::check_tasks) to refuse. Ticked items are done and give no task.
 pub fn read_tasks(issue: &Issue, analysis: &Analysis, policy: &Policy) -> Decomposition {
@@ -35,7 +36,8 @@ pub fn read_tasks(issue: &Issue, analysis: &Analysis, policy: &Policy) -> Decomp
         .map(|(place, item)| Entry { place, work: item::read(item) })
         .filter(|entry| !entry.work.title.is_empty())
         .collect();
-    let tasks = if open.is_empty() || analysis.complexity < policy.simple_below {
+    let one = analysis.complexity < policy.simple_below || is_hotfix(issue);
+    let tasks = if open.is_empty() || one {
         vec![whole(issue, analysis, open, acceptance)]
     } else {
         let numbers: Vec<Option<u32>> = all.iter().map(|item| item.number).collect();

@@ -1,6 +1,7 @@
 //! Analysis and decomposition: by the deterministic readers, or by an agent whose answer is checked.
 
 use miyabi_core::analysis::{Analysis, read_issue};
+use miyabi_core::autonomy;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::naming;
 use miyabi_core::run::{Run, StepState};
@@ -44,7 +45,9 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
             "the flow has no `analyse` step before `decompose`",
         )));
     };
-    let planner = job.run.started.planner.clone().filter(|_| analysis.complexity >= policy.simple_below);
+    // What is one task needs nobody who takes it apart.
+    let several = analysis.complexity >= policy.simple_below && !autonomy::is_hotfix(&issue);
+    let planner = job.run.started.planner.clone().filter(|_| several);
     let seat = Seat::of(&world, job);
     let spec = integration(job.run, job);
     let findings = wrong_before(job.state);

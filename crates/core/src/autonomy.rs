@@ -1,0 +1,66 @@
+//! What goes on without a person, and what does not: by the labels of an issue and by the paths of a change.
+
+use crate::issue::Issue;
+use crate::policy::Policy;
+
+/// The label of an issue that goes before all others.
+pub const HOTFIX: &str = "priority:P0-Critical";
+
+/// Whether an issue is a hotfix: one task, told to people at once, waiting for nobody to object.
+pub fn is_hotfix(issue: &Issue) -> bool {
+    issue.labels.iter().any(|label| label.eq_ignore_ascii_case(HOTFIX))
+}
+
+/// The first label of the issue whose plans wait for approval, whatever their complexity.
+pub fn asking_label<'a>(policy: &Policy, issue: &'a Issue) -> Option<&'a str> {
+    let asks =
+        |label: &&String| policy.approve_labels.iter().any(|wanted| wanted.eq_ignore_ascii_case(label));
+    issue.labels.iter().find(asks).map(String::as_str)
+}
+
+/// Those of the paths that only a person lets in, whatever the score.
+pub fn guarded<'a>(policy: &Policy, paths: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut guarded: Vec<String> = paths
+        .filter(|path| policy.approve_paths.iter().any(|pattern| covers(pattern, path)))
+        .cloned()
+        .collect();
+    guarded.sort();
+    guarded.dedup();
+    guarded
+}
+
+/// `migrations/` and `migrations` cover a folder, `Cargo.toml` a file at the root, `*.sql` an ending anywhere.
+fn covers(pattern: &str, path: &str) -> bool {
+    if let Some(ending) = pattern.strip_prefix('*') {
+        return !ending.is_empty() && path.ends_with(ending);
+    }
+    let folder = pattern.trim_start_matches('/').trim_end_matches('/');
+    let inside = path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    !folder.is_empty() && (inside || (path == folder && !pattern.ends_with('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_folders_files_and_endings() {
+        for (pattern, path, expected) in [
+            ("migrations/", "migrations/1.sql", true),
+            ("migrations", "migrations/deep/雅.sql", true),
+            ("/migrations/", "migrations/1.sql", true),
+            ("migrations/", "migrations", false),
+            ("migrations/", "app/migrations/1.sql", false),
+            ("migrations", "migrations2/1.sql", false),
+            ("Cargo.toml", "Cargo.toml", true),
+            ("Cargo.toml", "a/Cargo.toml", false),
+            ("*.sql", "a/b.sql", true),
+            ("*.sql", "a/b.sqlite", false),
+            ("*", "a", false),
+            ("", "a", false),
+            ("/", "a", false),
+        ] {
+            assert_eq!(covers(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+}

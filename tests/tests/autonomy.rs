@@ -1,0 +1,95 @@
+//! What goes on without a person, and what does not: by label and by path. The project brings all of its checks, so
+//! that nothing has to be compiled.
+
+use miyabi_tests::env::TestEnv;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+const CHECKS: &str = r#"
+[[check]]
+kind = "build"
+command = ["true"]
+
+[[check]]
+kind = "tests"
+command = ["echo", "<testsuite><testcase name='雅'/></testsuite>"]
+format = "junit"
+
+[[check]]
+kind = "tests"
+command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
+format = "lcov"
+
+[[check]]
+kind = "lint"
+command = ["true"]
+
+[[check]]
+kind = "security"
+command = ["echo", '{"version": "2.1.0", "runs": []}']
+format = "sarif"
+
+[[check]]
+kind = "docs"
+command = ["echo", '{"public": 1, "documented": 1}']
+format = "doc_counts"
+"#;
+const BODY: &str = "- [ ] Write the left note\n- [ ] Write the right note\n";
+
+/// A repository under this policy with one issue, and an agent that writes a note for each task.
+fn stage(policy: &str, labels: &[&str]) -> (TestEnv, String) {
+    let settings = format!("[policy]\nsimple_below = 0.0\n{policy}{CHECKS}");
+    let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)]);
+    let mut new = vec!["issue", "new", "--title", "Keep notes", "--body", BODY];
+    new.extend(labels.iter().flat_map(|label| ["--label", label]));
+    env.miyabi(new).expect(0);
+    let path = env.root().join("agent.sh");
+    std::fs::write(&path, "mkdir -p notes && echo done > notes/\"$MIYABI_STEP\".md\n").expect("a script");
+    let agent = format!("command:sh {}", path.display());
+    (env, agent)
+}
+
+fn notes(env: &TestEnv) -> Vec<String> {
+    let tree = env.git(&["ls-tree", "-r", "--name-only", "main", "notes"]);
+    tree.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn without_labels_and_paths_nobody_is_asked() {
+    let (env, agent) = stage("", &[]);
+    env.miyabi(["run", "issue", "1", "--agent", &agent]).expect(0);
+    assert_eq!(notes(&env), ["notes/task-1-1.md", "notes/task-1-2.md"]);
+}
+
+#[test]
+fn a_label_has_the_plan_wait_for_a_person() {
+    let (env, agent) = stage("approve_labels = [\"security\"]\n", &["Security"]);
+    let ran = env.miyabi(["run", "issue", "1", "--agent", &agent]).expect(11);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("issues labelled `Security` wait for approval"), "{said}");
+    assert_eq!(notes(&env), Vec::<String>::new());
+    env.miyabi(["escalation", "answer", "1-1", "--action", "approve_anyway"]).expect(0);
+    assert_eq!(notes(&env).len(), 2);
+}
+
+#[test]
+fn a_path_has_a_person_merge_whatever_the_score() {
+    let (env, agent) = stage("approve_paths = [\"notes/\"]\n", &[]);
+    let ran = env.miyabi(["run", "issue", "1", "--agent", &agent]).expect(11);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("it touches what only a person lets in"), "{said}");
+    let asked = env.miyabi(["escalation", "show", "1-1", "--json"]).expect(0).json();
+    assert!(asked.to_string().contains("[\"notes/task-1-1.md\",\"notes/task-1-2.md\"]"), "{asked:#}");
+    assert_eq!(notes(&env), Vec::<String>::new());
+    env.miyabi(["escalation", "answer", "1-1", "--action", "approve_anyway"]).expect(0);
+    assert_eq!(notes(&env).len(), 2);
+}
+
+#[test]
+fn a_hotfix_is_one_task_and_waits_for_nobody_to_object() {
+    let policy = "notify_from = 0.0\napprove_above = 10.0\n";
+    let (env, agent) = stage(policy, &["priority:P0-Critical"]);
+    env.miyabi(["run", "issue", "1", "--agent", &agent]).expect(0);
+    assert_eq!(notes(&env), ["notes/task-1-1.md"]);
+    let explained = env.miyabi(["explain", "1", "--step", "decompose"]).expect(0).stdout;
+    assert!(explained.contains("a hotfix waits for nobody to object"), "{explained}");
+}
