@@ -84,6 +84,53 @@ fn a_path_has_a_person_merge_whatever_the_score() {
     assert_eq!(notes(&env).len(), 2);
 }
 
+/// The score is too low; a person mends the integration branch in the editor, and the same gate looks at it.
+#[test]
+fn a_worktree_is_handed_over_to_a_person_and_comes_back_through_the_gate() {
+    let checks = CHECKS.replace("command = [\"true\"]\n\n[[check]]\nkind = \"security\"", "command = [\"cat\", \"warnings\"]\nformat = \"files\"\nweight = 30\n\n[[check]]\nkind = \"security\"");
+    let settings = format!("[policy]\nsimple_below = 0.0\nrework_attempts = 0\nreview_from = 80\n{checks}");
+    let env = TestEnv::new(
+        PROGRAM,
+        &[("README.md", "# Notes\n"), ("warnings", "雅.md\n"), ("miyabi.toml", &settings)],
+    );
+    env.miyabi(["issue", "new", "--title", "Keep notes", "--body", BODY]).expect(0);
+    let write = |name: &str, script: &str| {
+        let path = env.root().join(name);
+        std::fs::write(&path, script).expect("a script");
+        path.display().to_string()
+    };
+    let agent = write("agent.sh", "mkdir -p notes && echo done > notes/\"$MIYABI_STEP\".md\n");
+    let ran = env.miyabi(["run", "issue", "1", "--agent", &format!("command:sh {agent}")]).expect(11);
+    assert!(format!("{ran:?}").contains("miyabi escalation open 1-1"), "{ran:?}");
+
+    // Without an editor, the place is told.
+    let told = env.miyabi(["escalation", "open", "1-1", "--json"]).expect(0).json();
+    assert_eq!(told["branch"], "feature/issue-1", "{told:#}");
+    let editor = write(
+        "editor.sh",
+        "set -eu\ncd \"$1\"\n: > warnings\necho 人 > by-hand.md\ngit add --all\ngit commit --quiet --message 'Mend it by hand'\n",
+    );
+    let set = format!("sh,{editor}");
+    let open = |editor: &str| {
+        env.command(PROGRAM)
+            .args(["escalation", "open", "1-1"])
+            .env("MIYABI_RUN_EDITOR", editor)
+            .current_dir(env.repo())
+            .output()
+    };
+    let broken = open("no-such-editor").expect("it starts");
+    assert!(
+        String::from_utf8_lossy(&broken.stderr).contains("start the editor `no-such-editor`"),
+        "{broken:?}"
+    );
+    let opened = open(&set).expect("it starts");
+    assert!(opened.status.success(), "{opened:?}");
+    env.miyabi(["escalation", "answer", "1-1", "--action", "manual_fix"]).expect(0);
+    assert_eq!(env.read("by-hand.md"), "人\n");
+    assert_eq!(notes(&env).len(), 2);
+    assert!(env.git(&["log", "--format=%s", "main"]).contains("Mend it by hand"));
+}
+
 #[test]
 fn a_hotfix_is_one_task_and_waits_for_nobody_to_object() {
     let policy = "notify_from = 0.0\napprove_above = 10.0\n";

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::policy::Policy;
-use miyabi_quality::recipe::Recipe;
+use miyabi_quality::spec::CheckSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ pub struct Settings {
     /// Tools that measure.
     pub checks: CheckSettings,
     /// Checks that the project brings itself.
-    pub own_checks: Vec<Recipe>,
+    pub own_checks: Vec<CheckSpec>,
     /// Where issues and changes live.
     pub forge: ForgeSettings,
     /// What starts a run.
@@ -61,6 +61,8 @@ pub struct RunSettings {
     pub min_free_disk_mb: u32,
     /// Memory that must be free, in MB.
     pub min_free_memory_mb: u32,
+    /// The editor for worktrees: program and arguments.
+    pub editor: Vec<String>,
 }
 
 /// Who does the work.
@@ -284,7 +286,7 @@ fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
         policy,
         worktree: section(&mut sections, "worktree")?,
         checks: section(&mut sections, "checks")?,
-        own_checks: own_check::recipes(values.get(own_check::KEY)),
+        own_checks: own_check::specs(values.get(own_check::KEY)),
         forge: section(&mut sections, "forge")?,
         trigger: section(&mut sections, "trigger")?,
         serve: section(&mut sections, "serve")?,

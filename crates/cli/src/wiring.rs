@@ -223,7 +223,7 @@ fn check_options(root: &Path, settings: &Settings) -> CheckOptions {
     let vars: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     let mut options = CheckOptions::new(BuildDir::Beside(folder), vars);
     options.coverage = settings.checks.coverage;
-    options.recipes.clone_from(&settings.own_checks);
+    options.specs.clone_from(&settings.own_checks);
     options.osv_url = Some(settings.checks.osv_url.clone()).filter(|url| !url.is_empty());
     if !settings.checks.advisory_db.is_empty() {
         options.advisory_db = Some(root.join(&settings.checks.advisory_db));

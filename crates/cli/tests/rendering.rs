@@ -248,6 +248,7 @@ fn a_run_that_asks_says_how_to_answer() {
       - `cargo test` failed
       recommended: mend it in the task's worktree
       without an answer, `reject` is taken at 2026-11-28 12:00:00 UTC
+    the worktree, in your editor: miyabi escalation open 3-1
     answer with one of:
       miyabi escalation answer 3-1 --action manual_fix   # I have mended it
       miyabi escalation answer 3-1 --action reject   # give the task up

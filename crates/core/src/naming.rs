@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use crate::analysis::Kind;
 use crate::ids::{IssueNumber, RunId, SessionId};
 use crate::plain::{one_line, quiet};
+use crate::plan::{Purpose, Work};
 use crate::task::Task;
 
 /// The longest first line of a commit message, in characters.
@@ -49,6 +50,19 @@ pub fn task_worktree(issue: IssueNumber, n: u32) -> String {
 /// The folder of one rework below `.worktrees/`: `issue-500-rework1`.
 pub fn rework_worktree(issue: IssueNumber, n: u32) -> String {
     format!("issue-{issue}-rework{n}")
+}
+
+/// The worktree that a step works in, and the branch that it works on. A resolution works where its task did.
+pub fn workplace(issue: IssueNumber, work: &Work) -> (String, String) {
+    match work {
+        Work::Task(work) => match work.purpose {
+            Purpose::Rework { .. } => (rework_worktree(issue, work.index), rework_branch(issue, work.index)),
+            Purpose::Implement | Purpose::Resolve { .. } => {
+                (task_worktree(issue, work.index), task_branch(issue, work.index))
+            }
+        },
+        _ => (integration_worktree(issue), integration_branch(issue)),
+    }
 }
 
 /// What the message of a task's commit is made of.

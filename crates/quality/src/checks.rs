@@ -6,14 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use miyabi_core::ports::{CheckJob, Checked, Checks, Failure, Scope, Stop};
 
-use crate::cook::Kitchen;
 use crate::error::QualityError;
-use crate::languages::{Language, Menu, Pantry};
+use crate::languages::{Detected, Language, Project};
 use crate::options::Options;
 use crate::process::Watch;
-use crate::recipe::Recipe;
+use crate::runner::CheckRunner;
 use crate::rust;
 use crate::sheet::Sheet;
+use crate::spec::CheckSpec;
 
 /// Measures checkouts with the tools of their language.
 #[derive(Clone, Debug)]
@@ -39,15 +39,15 @@ impl Checks for ToolChecks {
     }
 
     fn commands(&self, root: &Path, scope: Scope) -> Vec<String> {
-        let of = |recipes: &[Recipe]| {
-            recipes.iter().filter(|recipe| recipe.is_in(scope)).map(Recipe::shown).collect::<Vec<_>>()
+        let of = |specs: &[CheckSpec]| {
+            specs.iter().filter(|spec| spec.is_in(scope)).map(CheckSpec::shown).collect::<Vec<_>>()
         };
         let mut commands = match Language::of(root) {
             Some(Language::Rust) => rust::commands(&self.options, root, scope),
-            Some(language) => of(&self.menu(language, root, Path::new("…")).recipes),
+            Some(language) => of(&self.detected(language, root, Path::new("…")).specs),
             None => Vec::new(),
         };
-        commands.extend(of(&self.options.recipes));
+        commands.extend(of(&self.options.specs));
         commands
     }
 }
@@ -57,28 +57,28 @@ const NO_LANGUAGE: &str =
 const NOT_REACHED: &str = "not reached";
 
 impl ToolChecks {
-    fn menu(&self, language: Language, root: &Path, scratch: &Path) -> Menu {
-        language.menu(&Pantry { options: &self.options, root, scratch })
+    fn detected(&self, language: Language, root: &Path, scratch: &Path) -> Detected {
+        language.detected(&Project { options: &self.options, root, scratch })
     }
 
     async fn measure(&self, job: &CheckJob, root: &Path, watch: &mut Watch) -> Result<Checked, QualityError> {
-        let kitchen = Kitchen::new(&self.options, job, root)?;
+        let runner = CheckRunner::new(&self.options, job, root)?;
         let language = Language::of(root);
         let (mut sheet, broken) = match language {
             Some(Language::Rust) => rust::measure(&self.options, job, root, watch).await?,
             Some(language) => {
                 let mut sheet = Sheet::new(job.scope);
-                let menu = self.menu(language, root, kitchen.scratch());
-                let broken = kitchen.cook(&menu.recipes, &mut sheet, watch).await;
+                let detected = self.detected(language, root, runner.scratch());
+                let broken = runner.run_all(&detected.specs, &mut sheet, watch).await;
                 if broken.is_none() {
-                    self.say_what_is_missing(menu, &mut sheet);
+                    self.say_what_is_missing(detected, &mut sheet);
                 }
                 (sheet, broken)
             }
             None => (Sheet::new(job.scope), None),
         };
         let broken = match broken {
-            None => kitchen.cook(&self.options.recipes, &mut sheet, watch).await,
+            None => runner.run_all(&self.options.specs, &mut sheet, watch).await,
             broken => broken,
         };
         let otherwise = if language.is_some() { NOT_REACHED } else { NO_LANGUAGE };
@@ -86,16 +86,16 @@ impl ToolChecks {
     }
 
     /// What the language's tools leave open: unless a check of the project's own fills it in, the reason is known.
-    fn say_what_is_missing(&self, menu: Menu, sheet: &mut Sheet) {
-        if menu.stands_alone {
+    fn say_what_is_missing(&self, detected: Detected, sheet: &mut Sheet) {
+        if detected.stands_alone {
             sheet.nothing_to_audit();
         }
-        let brought = |kind| self.options.recipes.iter().any(|recipe| recipe.kind == kind);
-        for (kind, why) in menu.missing.into_iter().filter(|(kind, _)| !brought(*kind)) {
+        let brought = |kind| self.options.specs.iter().any(|spec| spec.kind == kind);
+        for (kind, why) in detected.missing.into_iter().filter(|(kind, _)| !brought(*kind)) {
             sheet.add_missing(kind, &[], &why, Duration::ZERO);
         }
-        let covered = self.options.recipes.iter().any(|recipe| recipe.tells_lines());
-        if let (Some(why), false) = (menu.no_coverage, covered) {
+        let covered = self.options.specs.iter().any(|spec| spec.tells_lines());
+        if let (Some(why), false) = (detected.no_coverage, covered) {
             sheet.no_coverage(&why);
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of languages beside Rust: which recipes fit a checkout, and what to say where none does.
+//! What is known of languages beside Rust: which checks fit a checkout, and what to say where none does.
 //!
 //! Only tools that report in a format for programs are used. What no such tool measures is missing, with a hint.
 
@@ -13,7 +13,7 @@ use miyabi_core::report::CheckKind;
 
 use crate::find::find;
 use crate::options::Options;
-use crate::recipe::Recipe;
+use crate::spec::CheckSpec;
 
 /// A language that a checkout may be written in. The first whose files lie at the root is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) enum Language {
 
 /// What can be measured in a checkout.
 #[derive(Debug, Default)]
-pub(crate) struct Menu {
-    pub(crate) recipes: Vec<Recipe>,
+pub(crate) struct Detected {
+    pub(crate) specs: Vec<CheckSpec>,
     /// What cannot be, and what would help.
     pub(crate) missing: Vec<(CheckKind, String)>,
     /// Why there is no line coverage, where there is none.
@@ -38,7 +38,7 @@ pub(crate) struct Menu {
 }
 
 /// Where a language looks for its tools, and where their reports go.
-pub(crate) struct Pantry<'a> {
+pub(crate) struct Project<'a> {
     pub(crate) options: &'a Options,
     pub(crate) root: &'a Path,
     pub(crate) scratch: &'a Path,
@@ -58,24 +58,24 @@ impl Language {
     }
 
     /// What fits this checkout; nothing for Rust, which is measured in a way of its own.
-    pub(crate) fn menu(self, pantry: &Pantry<'_>) -> Menu {
+    pub(crate) fn detected(self, project: &Project<'_>) -> Detected {
         match self {
-            Self::Rust => Menu::default(),
-            Self::Go => go::menu(pantry),
-            Self::Python => python::menu(pantry),
-            Self::Java => java::menu(pantry),
-            Self::Node => node::menu(pantry),
+            Self::Rust => Detected::default(),
+            Self::Go => go::detected(project),
+            Self::Python => python::detected(project),
+            Self::Java => java::detected(project),
+            Self::Node => node::detected(project),
         }
     }
 }
 
-impl Menu {
+impl Detected {
     pub(crate) fn lack(&mut self, kind: CheckKind, why: &str) {
         self.missing.push((kind, why.to_owned()));
     }
 }
 
-impl Pantry<'_> {
+impl Project<'_> {
     pub(crate) fn has(&self, program: &str) -> bool {
         find(program, self.options.path()).is_some()
     }

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod checks;
-mod cook;
 mod error;
 mod find;
 mod findings;
@@ -10,12 +9,13 @@ mod leftovers;
 mod options;
 mod process;
 pub mod read;
-pub mod recipe;
+mod runner;
 mod rust;
 mod sheet;
 mod slot;
+pub mod spec;
 
 pub use checks::ToolChecks;
 pub use error::QualityError;
 pub use options::{BuildDir, Options};
-pub use recipe::{Format, Recipe};
+pub use spec::{CheckSpec, Format};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::find::find;
-use crate::recipe::Recipe;
+use crate::spec::CheckSpec;
 
 /// Names that tools get from the environment of miyabi. Nothing else: no token, no `RUSTFLAGS`, no build folder.
 const KEPT: [&str; 11] = [
@@ -45,7 +45,7 @@ pub struct Options {
     /// Where pip-audit asks for vulnerabilities, by the API of OSV; none: its own choice.
     pub osv_url: Option<String>,
     /// Checks that the project brings itself, beside those of its language.
-    pub recipes: Vec<Recipe>,
+    pub specs: Vec<CheckSpec>,
     /// Whether line coverage is measured where the tools for it are there.
     pub coverage: bool,
     /// Between asking a tool to end and killing it.
@@ -69,7 +69,7 @@ impl Options {
             env,
             advisory_db,
             osv_url: None,
-            recipes: Vec::new(),
+            specs: Vec::new(),
             coverage: true,
             grace: Duration::from_secs(2),
         }
@@ -118,7 +118,7 @@ mod tests {
                 .map(|(name, value)| (OsString::from(name), OsString::from(value)))
                 .into(),
             osv_url: None,
-            recipes: Vec::new(),
+            specs: Vec::new(),
             advisory_db: Some(PathBuf::from("/db")),
             coverage: true,
             grace: Duration::from_secs(2),

@@ -1,5 +1,6 @@
 //! `miyabi escalation`: questions to people and their answers.
 
+mod handover;
 mod modifying;
 
 use std::path::PathBuf;
@@ -41,6 +42,11 @@ pub enum What {
     },
     /// Print the plan that a question is about as YAML, to be modified
     Plan {
+        /// Its id, such as `3-1`
+        id: String,
+    },
+    /// Open the worktree that a question is about in your editor, or say where it is
+    Open {
         /// Its id, such as `3-1`
         id: String,
     },
@@ -95,6 +101,19 @@ pub async fn escalation(args: EscalationArgs, context: &Context) -> Result<Exit,
             let row = find(&home, &id).await?;
             let plan = modifying::plan(&home, &row).await?;
             context.output.show(&plan, || modifying::text(&plan))?;
+        }
+        What::Open { id } => {
+            let home = Home::open(context, Access::Read, Vec::new())?;
+            let row = find(&home, &id).await?;
+            let place = handover::place(&home, &row).await?;
+            context.output.show(&place, || place.path.display().to_string())?;
+            if !handover::open(context, &home, &place).await? {
+                context.output.note("no editor is set: `run.editor` in your settings");
+            }
+            context.output.note(&format!(
+                "commit there, then: miyabi escalation answer {} --action manual_fix",
+                row.id
+            ));
         }
         What::Answer(args) => {
             let home = Home::open(context, Access::Write, Vec::new())?;

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use miyabi_core::report::CheckKind;
-use miyabi_quality::recipe::{Format, Recipe};
+use miyabi_quality::spec::{CheckSpec, Format};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ pub(super) fn problems(value: &Value, text: &str, path: &Path) -> Vec<Problem> {
         .map(|(_, number)| number)
         .collect();
     let of = |(at, table): (usize, &Value)| {
-        let (message, hint) = recipe(table).err()?;
+        let (message, hint) = spec(table).err()?;
         let message = format!("check {}: {message}", at + 1);
         Some(Problem { hint, ..Problem::at(path, lines.get(at).copied(), message) })
     };
@@ -65,14 +65,14 @@ pub(super) fn problems(value: &Value, text: &str, path: &Path) -> Vec<Problem> {
 }
 
 /// The checks, of a value without problems.
-pub(super) fn recipes(value: Option<&Value>) -> Vec<Recipe> {
+pub(super) fn specs(value: Option<&Value>) -> Vec<CheckSpec> {
     let tables = value.and_then(Value::as_array).into_iter().flatten();
-    tables.filter_map(|table| recipe(table).ok()).collect()
+    tables.filter_map(|table| spec(table).ok()).collect()
 }
 
 type Wrong = (String, Option<String>);
 
-fn recipe(value: &Value) -> Result<Recipe, Wrong> {
+fn spec(value: &Value) -> Result<CheckSpec, Wrong> {
     let unknown = value.as_object().into_iter().flatten().find(|(key, _)| !KEYS.contains(&key.as_str()));
     if let Some((key, _)) = unknown {
         let hint = problem::nearest(key, KEYS.into_iter()).map_or_else(
@@ -115,7 +115,7 @@ fn recipe(value: &Value) -> Result<Recipe, Wrong> {
         let hint = "a path in the checkout; its last part may have one `*`".to_owned();
         return Err((format!("the report `{}` is not inside the checkout", outside.display()), Some(hint)));
     }
-    Ok(Recipe {
+    Ok(CheckSpec {
         name: table.name.unwrap_or_else(|| table.command.join(" ").chars().take(60).collect()),
         kind,
         command: table.command,

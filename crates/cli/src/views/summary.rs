@@ -70,6 +70,9 @@ pub fn asked(question: &Escalation, lines: &mut Vec<String>) {
     if question.actions.iter().any(|action| action.id == "modify") {
         lines.push(format!("the plan, as a file to change: miyabi escalation plan {}", question.id));
     }
+    if question.actions.iter().any(|action| action.id == "manual_fix") {
+        lines.push(format!("the worktree, in your editor: miyabi escalation open {}", question.id));
+    }
     lines.push("answer with one of:".to_owned());
     for action in &question.actions {
         lines.push(format!(

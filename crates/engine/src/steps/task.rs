@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use miyabi_core::event::Answer;
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{CommitId, IssueNumber};
+use miyabi_core::ids::CommitId;
 use miyabi_core::issue::Issue;
 use miyabi_core::naming::{self, CommitFacts};
-use miyabi_core::plan::{Purpose, Step, TaskWork, Work};
+use miyabi_core::plan::{Purpose, Step, TaskWork};
 use miyabi_core::policy::Policy;
 use miyabi_core::run::Run;
 use miyabi_core::session::{Adapter, SessionOutcome};
@@ -27,27 +27,12 @@ use crate::World;
 
 /// The branch that a task's step works on. A resolution works on the task's own branch.
 pub(super) fn branch(run: &Run, step: &Step) -> String {
-    names(run, step).1
+    naming::workplace(run.started.issue.number, &step.work).1
 }
 
 /// The worktree that a task's step works in.
 pub(super) fn worktree_name(run: &Run, step: &Step) -> String {
-    names(run, step).0
-}
-
-fn names(run: &Run, step: &Step) -> (String, String) {
-    let issue: IssueNumber = run.started.issue.number;
-    match &step.work {
-        Work::Task(work) => match work.purpose {
-            Purpose::Rework { .. } => {
-                (naming::rework_worktree(issue, work.index), naming::rework_branch(issue, work.index))
-            }
-            Purpose::Implement | Purpose::Resolve { .. } => {
-                (naming::task_worktree(issue, work.index), naming::task_branch(issue, work.index))
-            }
-        },
-        _ => (naming::integration_worktree(issue), naming::integration_branch(issue)),
-    }
+    naming::workplace(run.started.issue.number, &step.work).0
 }
 
 /// Everything that an attempt needs, taken from the run when it begins.
@@ -80,7 +65,7 @@ pub(super) fn start(world: World, work: &TaskWork, job: &Job<'_>) -> Working {
     if let Purpose::Rework { findings: found } = &work.purpose {
         findings.extend(found.iter().cloned());
     }
-    let (name, branch) = names(run, &state.step);
+    let (name, branch) = naming::workplace(run.started.issue.number, &state.step.work);
     let attempt = Attempt {
         seat: Seat::of(&world, job),
         world,

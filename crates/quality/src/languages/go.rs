@@ -2,53 +2,53 @@
 
 use miyabi_core::report::CheckKind;
 
-use super::{Menu, Pantry};
-use crate::recipe::{Format, REPORT, Recipe};
+use super::{Detected, Project};
+use crate::spec::{CheckSpec, Format, REPORT};
 
 const NO_DOCS: &str = "no tool of this language reports documented items in a standard format; \
                        a `[[check]]` of format `doc_counts` can";
 
-pub(super) fn menu(pantry: &Pantry<'_>) -> Menu {
-    let mut menu = Menu::default();
+pub(super) fn detected(project: &Project<'_>) -> Detected {
+    let mut detected = Detected::default();
     let build = ["go", "build", "-o", "/dev/null", "./..."];
-    menu.recipes.push(Recipe::new("go build", CheckKind::Build, Format::ExitCode, &build));
-    let profile = format!("-coverprofile={}", pantry.shown("cover.out"));
+    detected.specs.push(CheckSpec::new("go build", CheckKind::Build, Format::ExitCode, &build));
+    let profile = format!("-coverprofile={}", project.shown("cover.out"));
     let mut command = vec!["go", "test", "-json", "./..."];
-    if pantry.options.coverage {
+    if project.options.coverage {
         command.insert(3, &profile);
     } else {
-        menu.no_coverage = Some("switched off by `checks.coverage`".to_owned());
+        detected.no_coverage = Some("switched off by `checks.coverage`".to_owned());
     }
-    let mut tests = Recipe::new("go test", CheckKind::Tests, Format::GoTest, &command);
-    tests.coverage = Some((Format::GoCover, pantry.at("cover.out"))).filter(|_| pantry.options.coverage);
-    menu.recipes.push(tests);
-    if pantry.has("golangci-lint") {
+    let mut tests = CheckSpec::new("go test", CheckKind::Tests, Format::GoTest, &command);
+    tests.coverage = Some((Format::GoCover, project.at("cover.out"))).filter(|_| project.options.coverage);
+    detected.specs.push(tests);
+    if project.has("golangci-lint") {
         let out = format!("--output.sarif.path={REPORT}");
         let lint = ["golangci-lint", "run", &out, "./..."];
-        menu.recipes.push(Recipe::new("golangci-lint", CheckKind::Lint, Format::Sarif, &lint));
+        detected.specs.push(CheckSpec::new("golangci-lint", CheckKind::Lint, Format::Sarif, &lint));
     } else {
         let vet = ["go", "vet", "-json", "./..."];
-        menu.recipes.push(Recipe::new("go vet", CheckKind::Lint, Format::GoVet, &vet));
+        detected.specs.push(CheckSpec::new("go vet", CheckKind::Lint, Format::GoVet, &vet));
     }
-    if pantry.has("gofmt") {
-        let style = Recipe::new("gofmt", CheckKind::Format, Format::Files, &["gofmt", "-l", "."]);
-        menu.recipes.push(style);
+    if project.has("gofmt") {
+        let style = CheckSpec::new("gofmt", CheckKind::Format, Format::Files, &["gofmt", "-l", "."]);
+        detected.specs.push(style);
     } else {
-        menu.lack(CheckKind::Format, "gofmt is not on the PATH");
+        detected.lack(CheckKind::Format, "gofmt is not on the PATH");
     }
-    if !pantry.text("go.mod").lines().any(|line| line.trim_start().starts_with("require")) {
-        menu.stands_alone = true;
-    } else if pantry.has("govulncheck") {
+    if !project.text("go.mod").lines().any(|line| line.trim_start().starts_with("require")) {
+        detected.stands_alone = true;
+    } else if project.has("govulncheck") {
         let mut command = vec!["govulncheck", "-format=sarif"];
         let database =
-            pantry.options.advisory_db.as_ref().map(|folder| format!("-db=file://{}", folder.display()));
+            project.options.advisory_db.as_ref().map(|folder| format!("-db=file://{}", folder.display()));
         command.extend(database.as_deref());
         command.push("./...");
-        menu.recipes.push(Recipe::new("govulncheck", CheckKind::Security, Format::Sarif, &command));
+        detected.specs.push(CheckSpec::new("govulncheck", CheckKind::Security, Format::Sarif, &command));
     } else {
         let why = "govulncheck is not installed: go install golang.org/x/vuln/cmd/govulncheck@latest";
-        menu.lack(CheckKind::Security, why);
+        detected.lack(CheckKind::Security, why);
     }
-    menu.lack(CheckKind::Docs, NO_DOCS);
-    menu
+    detected.lack(CheckKind::Docs, NO_DOCS);
+    detected
 }

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use miyabi_core::report::CheckKind;
 
-use super::{Menu, Pantry};
-use crate::recipe::{Format, Recipe};
+use super::{Detected, Project};
+use crate::spec::{CheckSpec, Format};
 
 const OWN: &str = "what measures this is a plugin of the build: name its command and report in a `[[check]]`";
 
-pub(super) fn menu(pantry: &Pantry<'_>) -> Menu {
-    let mut menu = Menu::default();
-    let maven = pantry.holds("pom.xml");
+pub(super) fn detected(project: &Project<'_>) -> Detected {
+    let mut detected = Detected::default();
+    let maven = project.holds("pom.xml");
     let wrapper = if maven { "./mvnw" } else { "./gradlew" };
-    let program = match (pantry.holds(wrapper), maven) {
+    let program = match (project.holds(wrapper), maven) {
         (true, _) => wrapper,
         (false, true) => "mvn",
         (false, false) => "gradle",
@@ -35,18 +35,18 @@ pub(super) fn menu(pantry: &Pantry<'_>) -> Menu {
         )
     };
     let command = |arguments: &'static [&'static str]| [&[program][..], arguments].concat();
-    menu.recipes.push(Recipe::new(program, CheckKind::Build, Format::ExitCode, &command(build)));
-    let mut recipe = Recipe::new(program, CheckKind::Tests, Format::Junit, &command(tests));
-    recipe.report = Some(PathBuf::from(reports));
-    if pantry.options.coverage {
-        recipe.coverage = Some((Format::Jacoco, pantry.root.join(lines)));
-        menu.no_coverage = Some("the build writes no JaCoCo report: add its plugin".to_owned());
+    detected.specs.push(CheckSpec::new(program, CheckKind::Build, Format::ExitCode, &command(build)));
+    let mut spec = CheckSpec::new(program, CheckKind::Tests, Format::Junit, &command(tests));
+    spec.report = Some(PathBuf::from(reports));
+    if project.options.coverage {
+        spec.coverage = Some((Format::Jacoco, project.root.join(lines)));
+        detected.no_coverage = Some("the build writes no JaCoCo report: add its plugin".to_owned());
     } else {
-        menu.no_coverage = Some("switched off by `checks.coverage`".to_owned());
+        detected.no_coverage = Some("switched off by `checks.coverage`".to_owned());
     }
-    menu.recipes.push(recipe);
+    detected.specs.push(spec);
     for kind in [CheckKind::Lint, CheckKind::Security, CheckKind::Docs, CheckKind::Format] {
-        menu.lack(kind, OWN);
+        detected.lack(kind, OWN);
     }
-    menu
+    detected
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use miyabi_core::ports::Scope;
 use miyabi_core::report::{CheckEnd, CheckKind, Measured, TestCounts};
-use miyabi_quality::recipe::{Format, Recipe};
+use miyabi_quality::spec::{CheckSpec, Format};
 
 use crate::common::{Bench, found, not_measured, of};
 
 const GOOD: &str = "<testsuite><testcase name='a'/></testsuite>";
 
-fn recipe(kind: CheckKind, format: Format, script: &str) -> Recipe {
-    Recipe {
+fn spec(kind: CheckKind, format: Format, script: &str) -> CheckSpec {
+    CheckSpec {
         name: "own".to_owned(),
         kind,
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -25,13 +25,13 @@ fn recipe(kind: CheckKind, format: Format, script: &str) -> Recipe {
     }
 }
 
-fn in_file(script: &str, report: &str) -> Recipe {
-    Recipe { report: Some(PathBuf::from(report)), ..recipe(CheckKind::Tests, Format::Junit, script) }
+fn in_file(script: &str, report: &str) -> CheckSpec {
+    CheckSpec { report: Some(PathBuf::from(report)), ..spec(CheckKind::Tests, Format::Junit, script) }
 }
 
-async fn tests_of(recipe: Recipe) -> Measured<TestCounts> {
+async fn tests_of(spec: CheckSpec) -> Measured<TestCounts> {
     let mut bench = Bench::new();
-    bench.options.recipes = vec![recipe];
+    bench.options.specs = vec![spec];
     bench.check(Scope::Task).await.measured.tests
 }
 
@@ -39,14 +39,14 @@ async fn tests_of(recipe: Recipe) -> Measured<TestCounts> {
 async fn a_project_of_an_unknown_language_is_measured_by_its_own_checks() {
     let mut bench = Bench::new();
     let sarif = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{}},"results":[{"ruleId":"r","message":{"text":"雅"}}]}]}"#;
-    bench.options.recipes = vec![
-        recipe(CheckKind::Build, Format::ExitCode, "true"),
-        recipe(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\"")),
-        recipe(CheckKind::Tests, Format::ExitCode, "echo broken >&2; exit 3"),
-        Recipe { weight: 5, ..recipe(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'; exit 1")) },
-        recipe(CheckKind::Docs, Format::DocCounts, "echo '{\"public\": 4, \"documented\": 1}'"),
-        recipe(CheckKind::Security, Format::Sarif, "echo '{\"version\": \"2.1.0\", \"runs\": []}'"),
-        recipe(CheckKind::Tests, Format::Lcov, "printf 'SF:a\\nDA:1,1\\nDA:2,0\\nend_of_record\\n'"),
+    bench.options.specs = vec![
+        spec(CheckKind::Build, Format::ExitCode, "true"),
+        spec(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\"")),
+        spec(CheckKind::Tests, Format::ExitCode, "echo broken >&2; exit 3"),
+        CheckSpec { weight: 5, ..spec(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'; exit 1")) },
+        spec(CheckKind::Docs, Format::DocCounts, "echo '{\"public\": 4, \"documented\": 1}'"),
+        spec(CheckKind::Security, Format::Sarif, "echo '{\"version\": \"2.1.0\", \"runs\": []}'"),
+        spec(CheckKind::Tests, Format::Lcov, "printf 'SF:a\\nDA:1,1\\nDA:2,0\\nend_of_record\\n'"),
     ];
     let checked = bench.check(Scope::Full).await;
     let measured = checked.measured.clone();
@@ -68,9 +68,9 @@ const NOBODY: &str =
 #[tokio::test]
 async fn a_build_that_fails_is_told_and_nothing_else_is_looked_at() {
     let mut bench = Bench::new();
-    bench.options.recipes = vec![
-        recipe(CheckKind::Tests, Format::ExitCode, "true"),
-        recipe(CheckKind::Build, Format::ExitCode, "echo 'no such module 雅' >&2; exit 2"),
+    bench.options.specs = vec![
+        spec(CheckKind::Tests, Format::ExitCode, "true"),
+        spec(CheckKind::Build, Format::ExitCode, "echo 'no such module 雅' >&2; exit 2"),
     ];
     let checked = bench.check(Scope::Full).await;
     assert_eq!(checked.measured.build, Measured::Value(false));
@@ -81,11 +81,11 @@ async fn a_build_that_fails_is_told_and_nothing_else_is_looked_at() {
 #[tokio::test]
 async fn reports_are_found_where_they_are_written() {
     let one = TestCounts { passed: 1, failed: 0, ignored: 0 };
-    let given = recipe(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\" > '{{report}}'"));
+    let given = spec(CheckKind::Tests, Format::Junit, &format!("echo \"{GOOD}\" > '{{report}}'"));
     assert_eq!(tests_of(given).await, Measured::Value(one));
     let mut bench = Bench::new();
     bench.file("reports/TEST-old.xml", "<testsuite><testcase name='b'><failure/></testcase></testsuite>");
-    bench.options.recipes = vec![in_file(
+    bench.options.specs = vec![in_file(
         &format!("for n in 1 2 3; do echo \"{GOOD}\" > reports/TEST-$n.xml; done"),
         "reports/TEST-*.xml",
     )];
@@ -99,7 +99,7 @@ async fn reports_are_found_where_they_are_written() {
 
 #[tokio::test]
 async fn tools_that_do_not_behave_earn_nothing() {
-    let junit = |script: &str| recipe(CheckKind::Tests, Format::Junit, script);
+    let junit = |script: &str| spec(CheckKind::Tests, Format::Junit, script);
     let cases = [
         (junit("exit 0"), "own: the JUnit report cannot be read: it holds no test suite"),
         (
@@ -111,16 +111,16 @@ async fn tools_that_do_not_behave_earn_nothing() {
         (in_file("true", "../out.xml"), "own: the report `../out.xml` is not inside the checkout"),
         (in_file("true", "/etc/hostname"), "own: the report `/etc/hostname` is not inside the checkout"),
         (
-            Recipe { command: vec!["no-such-tool".to_owned()], ..junit("") },
+            CheckSpec { command: vec!["no-such-tool".to_owned()], ..junit("") },
             "own: `no-such-tool` is not installed: it is not on the PATH",
         ),
         (
-            Recipe { timeout: Some(Duration::from_millis(300)), ..junit("sleep 1000 & wait") },
+            CheckSpec { timeout: Some(Duration::from_millis(300)), ..junit("sleep 1000 & wait") },
             "own: `sh -c` did not end within 0.3 s",
         ),
     ];
-    for (recipe, reason) in cases {
-        assert_eq!(tests_of(recipe).await, Measured::Missing(reason.to_owned()));
+    for (spec, reason) in cases {
+        assert_eq!(tests_of(spec).await, Measured::Missing(reason.to_owned()));
     }
     for (script, part) in [
         ("truncate -s 200M '{report}'", "is larger than 64 MiB"),
@@ -134,10 +134,20 @@ async fn tools_that_do_not_behave_earn_nothing() {
 }
 
 #[tokio::test]
+async fn a_check_is_not_read_from_the_report_of_another() {
+    let mut bench = Bench::new();
+    let script = format!("echo \"{GOOD}\" > '{{report}}'");
+    let silent = spec(CheckKind::Tests, Format::Junit, "true # {report}");
+    bench.options.specs = vec![spec(CheckKind::Tests, Format::Junit, &script), silent];
+    let tests = bench.check(Scope::Task).await.measured.tests;
+    assert!(matches!(&tests, Measured::Missing(reason) if reason.contains("was not written")), "{tests:?}");
+}
+
+#[tokio::test]
 async fn a_suite_that_passes_and_ends_badly_does_not_pass() {
     let mut bench = Bench::new();
     let script = format!("echo \"{GOOD}\"; echo leaked >&2; exit 1");
-    bench.options.recipes = vec![recipe(CheckKind::Tests, Format::Junit, &script)];
+    bench.options.specs = vec![spec(CheckKind::Tests, Format::Junit, &script)];
     let checked = bench.check(Scope::Task).await;
     assert_eq!(checked.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 1, ignored: 0 }));
     assert_eq!(
@@ -149,10 +159,10 @@ async fn a_suite_that_passes_and_ends_badly_does_not_pass() {
 #[tokio::test]
 async fn one_of_two_checks_that_could_not_be_measured_leaves_the_kind_unmeasured() {
     let mut bench = Bench::new();
-    let good = recipe(CheckKind::Lint, Format::Files, "true");
-    let broken = recipe(CheckKind::Lint, Format::Eslint, "echo no");
-    for recipes in [vec![good.clone(), broken.clone()], vec![broken, good]] {
-        bench.options.recipes = recipes;
+    let good = spec(CheckKind::Lint, Format::Files, "true");
+    let broken = spec(CheckKind::Lint, Format::Eslint, "echo no");
+    for specs in [vec![good.clone(), broken.clone()], vec![broken, good]] {
+        bench.options.specs = specs;
         let measured = bench.check(Scope::Task).await.measured.lint_warnings;
         assert!(matches!(&measured, Measured::Missing(reason) if reason.contains("ESLint")), "{measured:?}");
     }

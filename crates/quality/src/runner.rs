@@ -1,7 +1,8 @@
-//! Running recipes in one checkout and entering what they say.
+//! Running checks in one checkout and entering what they say.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use miyabi_core::ports::CheckJob;
 use miyabi_core::report::{CheckEnd, CheckKind, Finding, Measured, Severity, TestCounts, Vulnerabilities};
@@ -13,25 +14,27 @@ use crate::findings::finding;
 use crate::options::Options;
 use crate::process::{self, End, Ran, Tool, Watch};
 use crate::read::{self, MAX_BYTES};
-use crate::recipe::{Format, REPORT, Reading, Recipe};
 use crate::sheet::Sheet;
+use crate::spec::{CheckSpec, Format, REPORT, Reading};
 
 /// At most so many files make up one report.
 const MOST_FILES: usize = 2_000;
 
 /// One checkout with what its tools need.
-pub(crate) struct Kitchen<'a> {
+pub(crate) struct CheckRunner<'a> {
     options: &'a Options,
     job: &'a CheckJob,
     root: &'a Path,
     scratch: TempDir,
+    /// How many reports have a place in it.
+    runs: AtomicUsize,
 }
 
-impl<'a> Kitchen<'a> {
+impl<'a> CheckRunner<'a> {
     pub(crate) fn new(options: &'a Options, job: &'a CheckJob, root: &'a Path) -> Result<Self, QualityError> {
         let scratch = tempfile::Builder::new().prefix("miyabi-checks-").tempdir();
         let scratch = scratch.map_err(|source| QualityError::Scratch { source })?;
-        Ok(Self { options, job, root, scratch })
+        Ok(Self { options, job, root, scratch, runs: AtomicUsize::new(0) })
     }
 
     /// The folder for reports, which goes away with this value.
@@ -39,48 +42,48 @@ impl<'a> Kitchen<'a> {
         self.scratch.path()
     }
 
-    /// Runs the recipes of the job's scope and enters them: what builds first, and nothing else if that fails.
+    /// Runs the specs of the job's scope and enters them: what builds first, and nothing else if that fails.
     /// Says why the rest was not reached.
-    pub(crate) async fn cook(
+    pub(crate) async fn run_all(
         &self,
-        recipes: &[Recipe],
+        specs: &[CheckSpec],
         sheet: &mut Sheet,
         watch: &mut Watch,
     ) -> Option<String> {
-        let wanted: Vec<&Recipe> = recipes.iter().filter(|recipe| recipe.is_in(self.job.scope)).collect();
+        let wanted: Vec<&CheckSpec> = specs.iter().filter(|spec| spec.is_in(self.job.scope)).collect();
         let (first, then): (Vec<_>, Vec<_>) =
-            wanted.into_iter().partition(|recipe| recipe.kind == CheckKind::Build);
-        for recipe in first {
-            let (ran, reading) = self.run(recipe, watch).await;
+            wanted.into_iter().partition(|spec| spec.kind == CheckKind::Build);
+        for spec in first {
+            let (ran, reading) = self.run(spec, watch).await;
             let built = reading.as_ref().is_ok_and(|reading| reading.findings.is_empty());
-            enter(recipe, &ran, reading, sheet);
+            enter(spec, &ran, reading, sheet);
             if !built {
-                return Some(format!("`{}` did not succeed", recipe.name));
+                return Some(format!("`{}` did not succeed", spec.name));
             }
         }
-        for recipe in then {
-            let (ran, reading) = self.run(recipe, watch).await;
-            enter(recipe, &ran, reading, sheet);
+        for spec in then {
+            let (ran, reading) = self.run(spec, watch).await;
+            enter(spec, &ran, reading, sheet);
         }
         None
     }
 
-    async fn run(&self, recipe: &Recipe, watch: &mut Watch) -> (Ran, Result<Reading, String>) {
-        let place = match self.place(recipe) {
+    async fn run(&self, spec: &CheckSpec, watch: &mut Watch) -> (Ran, Result<Reading, String>) {
+        let place = match self.place(spec) {
             Ok(place) => place,
             Err(reason) => {
                 let end = End::NotStarted(reason.clone());
-                return (Ran::without_output(recipe.command.clone(), end), Err(reason));
+                return (Ran::without_output(spec.command.clone(), end), Err(reason));
             }
         };
-        let ran = self.start(recipe, &place, watch).await;
-        let reading = self.read(recipe, &ran, &place);
+        let ran = self.start(spec, &place, watch).await;
+        let reading = self.read(spec, &ran, &place);
         (ran, reading)
     }
 
-    async fn start(&self, recipe: &Recipe, place: &Path, watch: &mut Watch) -> Ran {
+    async fn start(&self, spec: &CheckSpec, place: &Path, watch: &mut Watch) -> Ran {
         let place = place.to_string_lossy();
-        let argv: Vec<String> = recipe.command.iter().map(|word| word.replace(REPORT, &place)).collect();
+        let argv: Vec<String> = spec.command.iter().map(|word| word.replace(REPORT, &place)).collect();
         let program = argv.first().map_or("", String::as_str);
         let Some(file) = self.program(program) else {
             let end = End::NotStarted(format!("`{program}` is not installed: it is not on the PATH"));
@@ -96,11 +99,9 @@ impl<'a> Kitchen<'a> {
         ] {
             env.push((name.into(), value.into()));
         }
-        env.extend(
-            recipe.env.iter().map(|(name, value)| (name.into(), value.replace(REPORT, &place).into())),
-        );
+        env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.replace(REPORT, &place).into())));
         let deadline = std::time::Duration::from_secs(self.job.deadline_secs);
-        let deadline = recipe.timeout.map_or(deadline, |timeout| timeout.min(deadline));
+        let deadline = spec.timeout.map_or(deadline, |timeout| timeout.min(deadline));
         process::run(Tool { file, argv, env, dir: self.root.to_owned() }, deadline, self.options.grace, watch)
             .await
     }
@@ -115,9 +116,11 @@ impl<'a> Kitchen<'a> {
     }
 
     /// Where the report will be. One that is there already, whoever wrote it, is none of this run: it goes.
-    fn place(&self, recipe: &Recipe) -> Result<PathBuf, String> {
-        let Some(report) = &recipe.report else {
-            return Ok(self.scratch().join(format!("{}-report", recipe.kind.as_str())));
+    fn place(&self, spec: &CheckSpec) -> Result<PathBuf, String> {
+        let Some(report) = &spec.report else {
+            // Each run has a file of its own: what another one wrote there would be taken for its report.
+            let number = self.runs.fetch_add(1, Ordering::Relaxed);
+            return Ok(self.scratch().join(format!("{}-report-{number}", spec.kind.as_str())));
         };
         if report.is_absolute() && report.starts_with(self.scratch.path()) {
             return Ok(report.clone());
@@ -127,7 +130,7 @@ impl<'a> Kitchen<'a> {
             return Err(format!("the report `{}` is not inside the checkout", report.display()));
         }
         let place = self.root.join(report);
-        let lines = recipe.coverage.iter().flat_map(|(_, place)| reports(place));
+        let lines = spec.coverage.iter().flat_map(|(_, place)| reports(place));
         for old in reports(&place).into_iter().chain(lines) {
             std::fs::remove_file(&old)
                 .map_err(|error| format!("the old report `{}` cannot be removed: {error}", old.display()))?;
@@ -135,32 +138,32 @@ impl<'a> Kitchen<'a> {
         Ok(place)
     }
 
-    fn read(&self, recipe: &Recipe, ran: &Ran, place: &Path) -> Result<Reading, String> {
+    fn read(&self, spec: &CheckSpec, ran: &Ran, place: &Path) -> Result<Reading, String> {
         let End::Exited(code) = ran.end else { return Err(ran.reason()) };
-        let by_file = recipe.report.is_some()
-            || recipe.command.iter().any(|word| word.contains(REPORT))
-            || recipe.env.iter().any(|(_, value)| value.contains(REPORT));
-        let mut reading = if recipe.format == Format::ExitCode {
-            by_exit_code(recipe, ran)
+        let by_file = spec.report.is_some()
+            || spec.command.iter().any(|word| word.contains(REPORT))
+            || spec.env.iter().any(|(_, value)| value.contains(REPORT));
+        let mut reading = if spec.format == Format::ExitCode {
+            by_exit_code(spec, ran)
         } else if by_file {
-            self.read_files(recipe, recipe.format, place).map_err(|error| blame(ran, &error))?
+            self.read_files(spec, spec.format, place).map_err(|error| blame(ran, &error))?
         } else if ran.overflowed {
-            return Err(format!("`{}` printed more than {} MiB", recipe.name, MAX_BYTES / (1024 * 1024)));
+            return Err(format!("`{}` printed more than {} MiB", spec.name, MAX_BYTES / (1024 * 1024)));
         } else {
-            let read = recipe.format.read(&ran.stdout, recipe.kind, self.root);
+            let read = spec.format.read(&ran.stdout, spec.kind, self.root);
             read.map_err(|error| blame(ran, &error.to_string()))?
         };
-        if let Some((format, place)) = &recipe.coverage {
+        if let Some((format, place)) = &spec.coverage {
             // Tests that cannot be counted on say nothing of lines either; but what they said themselves counts.
-            reading.coverage = self.read_files(recipe, *format, place).ok().and_then(|more| more.coverage);
+            reading.coverage = self.read_files(spec, *format, place).ok().and_then(|more| more.coverage);
         }
-        doubt(recipe, code, &mut reading, ran)?;
+        doubt(spec, code, &mut reading, ran)?;
         Ok(reading)
     }
 
     /// All files of a report, as one.
-    fn read_files(&self, recipe: &Recipe, format: Format, place: &Path) -> Result<Reading, String> {
-        let what = format!("the report of `{}`", recipe.name);
+    fn read_files(&self, spec: &CheckSpec, format: Format, place: &Path) -> Result<Reading, String> {
+        let what = format!("the report of `{}`", spec.name);
         let mut files = reports(place);
         if files.is_empty() {
             files.push(place.to_owned());
@@ -174,7 +177,7 @@ impl<'a> Kitchen<'a> {
                 return Err(format!("{what} leads out of the checkout: `{}`", file.display()));
             }
             let bytes = read::load(&real, &what).map_err(|error| error.to_string())?;
-            let reading = format.read(&bytes, recipe.kind, self.root);
+            let reading = format.read(&bytes, spec.kind, self.root);
             sum.add(reading.map_err(|error| format!("{error} (`{}`)", file.display()))?);
         }
         Ok(sum)
@@ -223,37 +226,37 @@ impl Reading {
 }
 
 /// What only an exit code says.
-fn by_exit_code(recipe: &Recipe, ran: &Ran) -> Reading {
+fn by_exit_code(spec: &CheckSpec, ran: &Ran) -> Reading {
     let passed = ran.ok();
     let mut reading = Reading::default();
-    if recipe.kind == CheckKind::Tests {
+    if spec.kind == CheckKind::Tests {
         reading.tests =
             Some(TestCounts { passed: u64::from(passed), failed: u64::from(!passed), ignored: 0 });
     }
     if !passed {
-        reading.findings.push(complaint(recipe, ran));
+        reading.findings.push(complaint(spec, ran));
     }
     reading
 }
 
-fn complaint(recipe: &Recipe, ran: &Ran) -> Finding {
+fn complaint(spec: &CheckSpec, ran: &Ran) -> Finding {
     let printed = String::from_utf8_lossy(&ran.stdout);
     let said =
         [ran.stderr.trim(), printed.trim()].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-    finding(recipe.kind, Severity::High, &recipe.name, &format!("{}\n{said}", ran.reason()))
+    finding(spec.kind, Severity::High, &spec.name, &format!("{}\n{said}", ran.reason()))
 }
 
 /// An exit code that does not fit the report: tests that fail in silence are failing tests, and a linter that ends
 /// badly and names nothing did not look.
-fn doubt(recipe: &Recipe, code: i32, reading: &mut Reading, ran: &Ran) -> Result<(), String> {
-    if code == 0 || recipe.format == Format::ExitCode || recipe.format.is_coverage() {
+fn doubt(spec: &CheckSpec, code: i32, reading: &mut Reading, ran: &Ran) -> Result<(), String> {
+    if code == 0 || spec.format == Format::ExitCode || spec.format.is_coverage() {
         return Ok(());
     }
     match (&mut reading.tests, reading.findings.is_empty()) {
         (Some(counts), _) if counts.passed + counts.failed == 0 => Ok(()),
         (Some(counts), true) => {
             counts.failed += 1;
-            reading.findings.push(complaint(recipe, ran));
+            reading.findings.push(complaint(spec, ran));
             Ok(())
         }
         (None, true) if reading.docs.is_none() => Err(ran.reason()),
@@ -266,21 +269,21 @@ fn blame(ran: &Ran, error: &str) -> String {
     if ran.ok() { error.to_owned() } else { format!("{}; {error}", ran.reason()) }
 }
 
-fn enter(recipe: &Recipe, ran: &Ran, reading: Result<Reading, String>, sheet: &mut Sheet) {
+fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &mut Sheet) {
     let reading = match reading {
         Ok(reading) => reading,
         Err(reason) => {
-            let reason = format!("{}: {reason}", recipe.name);
-            if recipe.format.is_coverage() {
+            let reason = format!("{}: {reason}", spec.name);
+            if spec.format.is_coverage() {
                 return sheet.no_coverage(&reason);
             }
-            return sheet.add_missing(recipe.kind, &ran.argv, &reason, ran.took);
+            return sheet.add_missing(spec.kind, &ran.argv, &reason, ran.took);
         }
     };
     let counted = reading.findings.iter().filter(|found| found.severity > Severity::Info).count();
     let counted = u64::try_from(counted).unwrap_or(u64::MAX);
     let measured = &mut sheet.measured;
-    match recipe.kind {
+    match spec.kind {
         CheckKind::Build => add(&mut measured.build, counted == 0, |a, b| a && b),
         CheckKind::Tests => {
             if let Some(counts) = reading.tests {
@@ -292,7 +295,7 @@ fn enter(recipe: &Recipe, ran: &Ran, reading: Result<Reading, String>, sheet: &m
             }
         }
         CheckKind::Lint => {
-            let warnings = counted.saturating_mul(u64::from(recipe.weight));
+            let warnings = counted.saturating_mul(u64::from(spec.weight));
             add(&mut measured.lint_warnings, warnings, u64::saturating_add);
         }
         CheckKind::Security => {
@@ -320,11 +323,11 @@ fn enter(recipe: &Recipe, ran: &Ran, reading: Result<Reading, String>, sheet: &m
             covered: a.covered + b.covered,
         });
     }
-    if recipe.format.is_coverage() {
+    if spec.format.is_coverage() {
         return;
     }
     let end = if counted == 0 { CheckEnd::Passed } else { CheckEnd::Failed };
-    sheet.add(recipe.kind, &ran.argv, end, reading.findings, ran.took);
+    sheet.add(spec.kind, &ran.argv, end, reading.findings, ran.took);
 }
 
 /// Two checks of a kind count together; but what one of them could not measure stays unmeasured.

@@ -1,5 +1,5 @@
-//! Recipes: what to run and how to read what it reports. Languages are lists of them, and so are the checks that a
-//! project brings itself.
+//! Checks as data: what to run and how to read what it reports. Languages are lists of them, and so are the checks that
+//! a project brings itself.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub const REPORT: &str = "{report}";
 
 /// One tool run that measures something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
+pub struct CheckSpec {
     /// For people: `pytest`, or the name of the project's own check.
     pub name: String,
     /// What it looks at.
@@ -83,8 +83,8 @@ pub(crate) struct Reading {
     pub(crate) findings: Vec<Finding>,
 }
 
-impl Recipe {
-    /// A recipe that reads what the tool prints.
+impl CheckSpec {
+    /// A check that reads what the tool prints.
     pub(crate) fn new(name: &str, kind: CheckKind, format: Format, command: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
