@@ -191,6 +191,7 @@ impl Checks for FileChecks {
             tests: Measured::Value(TestCounts { passed: 10, ..TestCounts::default() }),
             coverage: Measured::Value(Coverage { lines: 100, covered: good(100) }),
             lint_warnings: Measured::Value(if is_good { 0 } else { 40 }),
+            lint_before: 0,
             security: Measured::Value(Vulnerabilities::default()),
             docs: Measured::Value(DocCounts { public: 10, documented: good(10) }),
             secrets: Measured::Value(0),

@@ -63,6 +63,41 @@ fn what_a_change_adds_is_judged_and_told_in_a_format_for_tools() {
 }
 
 #[test]
+fn warnings_that_were_there_before_are_told_and_do_not_count() {
+    let env = TestEnv::with_crate(PROGRAM);
+    let text = env.read("src/lib.rs");
+    let bad = |name: &str| {
+        format!("/// Says 日本.\npub fn {name}() -> &'static str {{\n    return \"日本\";\n}}\n\n")
+    };
+    env.write("src/lib.rs", &text.replacen("#[cfg(test)]", &format!("{}#[cfg(test)]", bad("old")), 1));
+    env.git(&["commit", "--quiet", "--all", "--message", "What was there"]);
+    // Without a change to compare with, all of it counts.
+    let alone = env.miyabi(["review", "--format", "json"]).json();
+    assert_eq!(alone["breakdown"]["clippy"], 24.0, "{alone:#}");
+    env.git(&["switch", "--quiet", "--create", "work"]);
+    let text = env.read("src/lib.rs");
+    env.write("src/lib.rs", &text.replacen("#[cfg(test)]", &format!("{}#[cfg(test)]", bad("new")), 1));
+    env.git(&["commit", "--quiet", "--all", "--message", "Add another"]);
+    let report = env.miyabi(["review", "--format", "json"]).json();
+    assert_eq!(report["breakdown"]["clippy"], 24.0, "one of two: {report:#}");
+    assert!(
+        report["notes"]
+            .to_string()
+            .contains("1 warning on lines that the change does not touch, not counted"),
+        "{report:#}"
+    );
+    let all = env
+        .command(PROGRAM)
+        .args(["review", "--format", "json"])
+        .env("MIYABI_POLICY_COUNT_OLD_FINDINGS", "true")
+        .current_dir(env.repo())
+        .output()
+        .unwrap();
+    let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!(all["breakdown"]["clippy"], 23.0, "both, where that is wanted");
+}
+
+#[test]
 fn what_cannot_be_reviewed_is_said() {
     let env = TestEnv::with_crate(PROGRAM);
     let ran = env.miyabi(["review", "--base", "nowhere"]).expect(1);

@@ -48,6 +48,8 @@ pub struct Policy {
     pub weight_security: u32,
     /// Points for documentation.
     pub weight_docs: u32,
+    /// Whether warnings on lines that a change does not touch count as well.
+    pub count_old_findings: bool,
     /// What happens to points that could not be measured.
     pub missing_checks: MissingChecks,
     /// Reworks of the whole change before a person is asked.
@@ -118,6 +120,7 @@ impl Default for Policy {
             weight_lint: 25,
             weight_security: 20,
             weight_docs: 20,
+            count_old_findings: false,
             missing_checks: MissingChecks::Zero,
             rework_attempts: 3,
             task_attempts: 3,

@@ -17,7 +17,7 @@ mod worktrees;
 use std::pin::Pin;
 
 pub use agents::{Agents, SessionWatch};
-pub use checks::{CheckJob, Checked, Checks, Scope};
+pub use checks::{CheckJob, Checked, Checks, Scope, Touched};
 pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use keepsakes::Keepsakes;

@@ -184,6 +184,10 @@ pub struct DocCounts {
     pub documented: u64,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Everything the checks measured on one tree; the only input of the score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurements {
@@ -195,6 +199,9 @@ pub struct Measurements {
     pub coverage: Measured<Coverage>,
     /// Linter warnings (errors count as build failures).
     pub lint_warnings: Measured<u64>,
+    /// Warnings on lines that the change does not touch: told, not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lint_before: u64,
     /// Vulnerabilities.
     pub security: Measured<Vulnerabilities>,
     /// Documentation.

@@ -6,7 +6,7 @@ use miyabi_core::autonomy;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, RunId};
 use miyabi_core::policy::Policy;
-use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Worktrees};
+use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Touched, Worktrees};
 use miyabi_core::redact::find_secrets;
 use miyabi_core::report::{Check, CheckEnd, CheckKind, Measured, Report, score};
 use tokio::sync::watch;
@@ -38,9 +38,14 @@ impl Measuring<'_> {
         stop: watch::Receiver<bool>,
     ) -> Result<Report, Failure> {
         let tree = worktrees.tree(&self.commit).await?;
+        let lines = worktrees.added_lines(&self.onto, &self.commit, DIFF_LINES + 1).await?;
+        // Of what is no change, or too large to be looked at line by line, all of it counts.
+        let compares =
+            !self.policy.count_old_findings && self.onto != self.commit && lines.len() <= DIFF_LINES;
         let job = CheckJob {
             root: self.root.to_owned(),
             scope: Scope::Full,
+            touched: compares.then(|| Touched::of(&lines)),
             deadline_secs: self.policy.check_deadline_secs,
             run: self.run.clone(),
         };
@@ -48,7 +53,6 @@ impl Measuring<'_> {
         if *stop.borrow() {
             return Err(Failure::new(FailureClass::Cancelled, "the review was stopped"));
         }
-        let lines = worktrees.added_lines(&self.onto, &self.commit, DIFF_LINES + 1).await?;
         let secrets = secrets_check(&lines);
         checked.measured.secrets = match &secrets.end {
             CheckEnd::NotMeasured { reason } => Measured::Missing(reason.clone()),

@@ -67,7 +67,7 @@ impl ToolChecks {
         let (mut sheet, broken) = match language {
             Some(Language::Rust) => rust::measure(&self.options, job, root, watch).await?,
             Some(language) => {
-                let mut sheet = Sheet::new(job.scope);
+                let mut sheet = Sheet::new(job);
                 let detected = self.detected(language, root, runner.scratch());
                 let broken = runner.run_all(&detected.specs, &mut sheet, watch).await;
                 if broken.is_none() {
@@ -75,7 +75,7 @@ impl ToolChecks {
                 }
                 (sheet, broken)
             }
-            None => (Sheet::new(job.scope), None),
+            None => (Sheet::new(job), None),
         };
         let broken = match broken {
             None => runner.run_all(&self.options.specs, &mut sheet, watch).await,

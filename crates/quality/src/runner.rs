@@ -270,7 +270,7 @@ fn blame(ran: &Ran, error: &str) -> String {
 }
 
 fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &mut Sheet) {
-    let reading = match reading {
+    let mut reading = match reading {
         Ok(reading) => reading,
         Err(reason) => {
             let reason = format!("{}: {reason}", spec.name);
@@ -280,8 +280,12 @@ fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &
             return sheet.add_missing(spec.kind, &ran.argv, &reason, ran.took);
         }
     };
-    let counted = reading.findings.iter().filter(|found| found.severity > Severity::Info).count();
-    let counted = u64::try_from(counted).unwrap_or(u64::MAX);
+    let counted = if spec.kind == CheckKind::Lint {
+        sheet.new_ones(&mut reading.findings)
+    } else {
+        let counted = reading.findings.iter().filter(|found| found.severity > Severity::Info).count();
+        u64::try_from(counted).unwrap_or(u64::MAX)
+    };
     let measured = &mut sheet.measured;
     match spec.kind {
         CheckKind::Build => add(&mut measured.build, counted == 0, |a, b| a && b),

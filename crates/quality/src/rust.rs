@@ -42,7 +42,7 @@ pub(crate) async fn measure(
         BuildDir::Beside(beside) => Some(Slot::take(beside, root)?),
     };
     let mut cargo = Cargo::new(options, job, root, slot.as_ref().map(Slot::folder), watch)?;
-    let mut sheet = Sheet::new(job.scope);
+    let mut sheet = Sheet::new(job);
     let lock = Lock::remember(root);
     let reason = measure_all(&mut cargo, &mut sheet, job.scope, slot.as_ref()).await?;
     if let Some(about) = lock_finding(lock.restore()) {

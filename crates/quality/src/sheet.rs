@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use miyabi_core::ports::{Checked, Scope};
-use miyabi_core::report::{Check, CheckEnd, CheckKind, Finding, Measured, Measurements, Vulnerabilities};
+use miyabi_core::ports::{CheckJob, Checked, Scope, Touched};
+use miyabi_core::report::{
+    Check, CheckEnd, CheckKind, Finding, Measured, Measurements, Severity, Vulnerabilities,
+};
 
 use crate::findings::bounded;
 
+/// Behind what a finding says that the change did not bring.
+const BEFORE: &str = "\n(it was there before: the change does not touch this line)";
 /// What stands where nobody has looked yet.
 const UNTOUCHED: &str = "not measured";
 const TASK: [CheckKind; 4] = [CheckKind::Build, CheckKind::Lint, CheckKind::Tests, CheckKind::Format];
@@ -22,6 +26,7 @@ const FULL: [CheckKind; 6] = [
 /// What has been measured so far.
 pub(crate) struct Sheet {
     scope: Scope,
+    touched: Option<Touched>,
     checks: Vec<Check>,
     /// The numbers.
     pub(crate) measured: Measurements,
@@ -29,7 +34,8 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     /// An empty sheet.
-    pub(crate) fn new(scope: Scope) -> Self {
+    pub(crate) fn new(job: &CheckJob) -> Self {
+        let (scope, touched) = (job.scope, job.touched.clone());
         let full_only = match scope {
             Scope::Task => "not part of a task's own checks",
             Scope::Full => UNTOUCHED,
@@ -39,11 +45,12 @@ impl Sheet {
             tests: missing(UNTOUCHED),
             coverage: missing(full_only),
             lint_warnings: missing(UNTOUCHED),
+            lint_before: 0,
             security: missing(full_only),
             docs: missing(full_only),
             secrets: missing("the diff has not been looked at"),
         };
-        Self { scope, checks: Vec::new(), measured }
+        Self { scope, touched, checks: Vec::new(), measured }
     }
 
     /// Enters a check that was run.
@@ -99,6 +106,20 @@ impl Sheet {
             self.measured.security = Measured::Value(Vulnerabilities::default());
             self.enter(CheckKind::Security, &[], CheckEnd::Passed, Vec::new(), Duration::ZERO);
         }
+    }
+
+    /// What of a linter's findings counts. Those that were there before become mere information, behind the others.
+    pub(crate) fn new_ones(&mut self, findings: &mut [Finding]) -> u64 {
+        let counts = |finding: &Finding| finding.severity > Severity::Info;
+        if let Some(touched) = &self.touched {
+            for finding in findings.iter_mut().filter(|finding| counts(finding) && !touched.holds(finding)) {
+                finding.severity = Severity::Info;
+                finding.message.push_str(BEFORE);
+                self.measured.lint_before += 1;
+            }
+            findings.sort_by_key(|finding| finding.severity == Severity::Info);
+        }
+        u64::try_from(findings.iter().filter(|finding| counts(finding)).count()).unwrap_or(u64::MAX)
     }
 
     /// Adds a finding to a check that was entered, whatever it came to.

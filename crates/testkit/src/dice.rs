@@ -159,6 +159,7 @@ pub fn output(run: &Run, work: &Work, dice: &mut Dice) -> Value {
                 tests: Measured::Value(TestCounts { passed: 3, failed: [0, 0, 2][dice.roll(3)], ignored: 0 }),
                 coverage: Measured::Value(Coverage { lines: 100, covered: [100, 0][dice.roll(2)] }),
                 lint_warnings: Measured::Value([0, 12, 40][dice.roll(3)]),
+                lint_before: 0,
                 security: Measured::Value(Vulnerabilities {
                     packages: 1,
                     critical_or_high: [0, 0, 1][dice.roll(3)],

@@ -1,12 +1,13 @@
 //! Deterministic tools that measure a checkout.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use super::{Failure, Stop};
+use super::{AddedLine, Failure, Stop};
 use crate::ids::RunId;
-use crate::report::{Check, Measurements};
+use crate::report::{Check, Finding, Measurements};
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,27 @@ pub enum Scope {
     Task,
     /// What the score is made of: all of it, with coverage, vulnerabilities and documentation.
     Full,
+}
+
+/// The lines that a change adds, by file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched(BTreeMap<String, BTreeSet<u64>>);
+
+impl Touched {
+    /// The places of these lines.
+    pub fn of(lines: &[AddedLine]) -> Self {
+        let mut touched = Self::default();
+        for line in lines {
+            touched.0.entry(line.file.clone()).or_default().insert(line.line);
+        }
+        touched
+    }
+
+    /// Whether a finding is there: one that names no place may be anywhere.
+    pub fn holds(&self, finding: &Finding) -> bool {
+        let (Some(file), Some(line)) = (&finding.file, finding.line) else { return true };
+        self.0.get(file).is_some_and(|lines| lines.contains(&line))
+    }
 }
 
 /// A checkout to be measured.
@@ -26,6 +48,9 @@ pub struct CheckJob {
     pub scope: Scope,
     /// The longest that one tool may take, in seconds.
     pub deadline_secs: u64,
+    /// What the change adds: what linters find elsewhere was there before, is told, and does not count. None: all of it
+    /// counts.
+    pub touched: Option<Touched>,
     /// The run, for the marks in the environment of the tools.
     pub run: RunId,
 }

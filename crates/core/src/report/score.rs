@@ -42,7 +42,7 @@ pub fn score(
         tests: tally.weighed(policy.weight_tests, SUITE + COVERAGE, |tally| {
             tests_points(&measured.tests, &measured.coverage, tally)
         }),
-        clippy: tally.weighed(policy.weight_lint, LINT, |tally| lint_points(&measured.lint_warnings, tally)),
+        clippy: tally.weighed(policy.weight_lint, LINT, |tally| lint_points(&measured, tally)),
         security: tally
             .weighed(policy.weight_security, SECURITY, |tally| security_points(&measured.security, tally)),
         docs: tally.weighed(policy.weight_docs, DOCS, |tally| docs_points(&measured.docs, tally)),
@@ -144,8 +144,12 @@ fn tests_points(tests: &Measured<TestCounts>, coverage: &Measured<Coverage>, tal
     (SUITE + covered - PER_FAILING_TEST * float(counts.failed)).max(0.0)
 }
 
-fn lint_points(warnings: &Measured<u64>, tally: &mut Tally) -> f64 {
-    match warnings {
+fn lint_points(measured: &Measurements, tally: &mut Tally) -> f64 {
+    if measured.lint_before > 0 {
+        let count = counted(measured.lint_before, "warning", "warnings");
+        tally.notes.push(format!("lint: {count} on lines that the change does not touch, not counted"));
+    }
+    match &measured.lint_warnings {
         Measured::Value(warnings) => (LINT - float(*warnings)).max(0.0),
         Measured::Missing(reason) => {
             tally.missing("lint", reason, LINT);

@@ -36,6 +36,7 @@ fn report(change: impl FnOnce(&mut Measurements), findings: Vec<Finding>) -> Rep
         tests: Measured::Value(TestCounts { passed: 10, failed: 0, ignored: 1 }),
         coverage: Measured::Value(Coverage { lines: 1000, covered: 961 }),
         lint_warnings: Measured::Value(0),
+        lint_before: 0,
         security: Measured::Value(Vulnerabilities { packages: 12, ..Default::default() }),
         docs: Measured::Value(DocCounts { public: 8, documented: 8 }),
         secrets: Measured::Value(0),

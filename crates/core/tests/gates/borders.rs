@@ -116,6 +116,7 @@ fn what_no_agent_can_mend_goes_to_a_person_at_once() {
         tests: Measured::Missing("no Cargo.toml".to_owned()),
         coverage: Measured::Missing("no Cargo.toml".to_owned()),
         lint_warnings: Measured::Missing("no Cargo.toml".to_owned()),
+        lint_before: 0,
         docs: Measured::Missing("no Cargo.toml".to_owned()),
         ..measured()
     };

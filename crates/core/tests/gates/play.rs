@@ -38,6 +38,7 @@ pub(crate) fn measured() -> Measurements {
         tests: Measured::Value(TestCounts { passed: 9, failed: 0, ignored: 0 }),
         coverage: Measured::Value(Coverage { lines: 100, covered: 95 }),
         lint_warnings: Measured::Value(0),
+        lint_before: 0,
         security: Measured::Value(Vulnerabilities { packages: 1, ..Vulnerabilities::default() }),
         docs: Measured::Value(DocCounts { public: 10, documented: 10 }),
         secrets: Measured::Value(0),

@@ -82,10 +82,11 @@ pub(crate) fn enter_build(
 }
 
 fn enter_lint(cargo: &Cargo<'_>, sheet: &mut Sheet, ran: &Ran, messages: &Messages) {
-    let findings: Vec<_> =
+    let mut findings: Vec<_> =
         messages.diagnostics.iter().map(|one| finding_of(cargo, CheckKind::Lint, one)).collect();
-    sheet.measured.lint_warnings = Measured::Value(u64::try_from(findings.len()).unwrap_or(u64::MAX));
-    let end = if findings.is_empty() { CheckEnd::Passed } else { CheckEnd::Failed };
+    let warnings = sheet.new_ones(&mut findings);
+    sheet.measured.lint_warnings = Measured::Value(warnings);
+    let end = if warnings == 0 { CheckEnd::Passed } else { CheckEnd::Failed };
     sheet.enter(CheckKind::Lint, &ran.argv, end, findings, ran.took);
 }
 

@@ -31,6 +31,7 @@ async fn a_clean_crate_passes_everything() {
         tests: Measured::Value(TestCounts { passed: 2, failed: 0, ignored: 1 }),
         coverage: Measured::Missing("cargo-llvm-cov is not installed: cargo install cargo-llvm-cov".into()),
         lint_warnings: Measured::Value(0),
+        lint_before: 0,
         security: Measured::Value(Vulnerabilities::default()),
         docs: Measured::Value(DocCounts { public: 2, documented: 2 }),
         secrets: Measured::Missing("the diff has not been looked at".into()),

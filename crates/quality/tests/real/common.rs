@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use miyabi_core::ids::RunId;
-use miyabi_core::ports::{CheckJob, Checked, Checks, Scope, Stop, never_stop};
+use miyabi_core::ports::{CheckJob, Checked, Checks, Scope, Stop, Touched, never_stop};
 use miyabi_core::report::{Check, CheckEnd, CheckKind};
 use miyabi_quality::{BuildDir, Options, ToolChecks};
 use tempfile::TempDir;
@@ -16,6 +16,8 @@ pub(crate) struct Bench {
     folder: TempDir,
     pub(crate) options: Options,
     pub(crate) deadline_secs: u64,
+    /// What the change adds, where there is one.
+    pub(crate) touched: Option<Touched>,
 }
 
 const TOOLS: [&str; 8] =
@@ -41,7 +43,7 @@ impl Bench {
         options.env.insert("PATH".into(), path);
         // Cargo looks for its companions in its home first.
         options.env.insert("CARGO_HOME".into(), folder.path().join("home").into());
-        Self { folder, options, deadline_secs: 300 }
+        Self { folder, options, deadline_secs: 300, touched: None }
     }
 
     /// A library crate `demo` with this source.
@@ -84,6 +86,7 @@ impl Bench {
         CheckJob {
             root: self.root(),
             scope,
+            touched: self.touched.clone(),
             deadline_secs: self.deadline_secs,
             run: run_id(self.folder.path()),
         }

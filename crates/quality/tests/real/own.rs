@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use miyabi_core::ports::Scope;
+use miyabi_core::ports::{AddedLine, Scope, Touched};
 use miyabi_core::report::{CheckEnd, CheckKind, Measured, TestCounts};
 use miyabi_quality::spec::{CheckSpec, Format};
 
@@ -131,6 +131,33 @@ async fn tools_that_do_not_behave_earn_nothing() {
         let Measured::Missing(reason) = tests_of(junit(script)).await else { panic!("{script}") };
         assert!(reason.contains(part), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_change_is_told_and_does_not_count() {
+    let mut bench = Bench::new();
+    let at = |line: u64| {
+        let place = format!(r#"{{"artifactLocation":{{"uri":"雅.py"}},"region":{{"startLine":{line}}}}}"#);
+        format!(
+            r#"{{"ruleId":"r{line}","message":{{"text":"no"}},"locations":[{{"physicalLocation":{place}}}]}}"#
+        )
+    };
+    let anywhere = r#"{"ruleId":"anywhere","message":{"text":"no"}}"#;
+    let results = [at(1), at(7), at(8), anywhere.to_owned()].join(",");
+    let sarif =
+        format!(r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{}}}},"results":[{results}]}}]}}"#);
+    bench.options.specs = vec![spec(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'; exit 1"))];
+    assert_eq!(bench.check(Scope::Task).await.measured.lint_warnings, Measured::Value(4));
+    let line = |line| AddedLine { file: "雅.py".to_owned(), line, text: String::new() };
+    bench.touched = Some(Touched::of(&[line(7)]));
+    let checked = bench.check(Scope::Task).await;
+    assert_eq!(checked.measured.lint_warnings, Measured::Value(2), "line 7, and what has no place");
+    assert_eq!(checked.measured.lint_before, 2);
+    assert_eq!(
+        found(&checked, CheckKind::Lint),
+        ["r7 @ 雅.py:7", "anywhere", "r1 @ 雅.py:1", "r8 @ 雅.py:8"]
+    );
+    assert!(of(&checked, CheckKind::Lint).findings[2].message.contains("it was there before"));
 }
 
 #[tokio::test]

@@ -34,7 +34,13 @@ fn twins(bench: &Bench) {
 }
 
 async fn check(bench: &Bench, twin: &str, scope: Scope) -> Checked {
-    let job = CheckJob { root: bench.root().join(twin), scope, deadline_secs: 300, run: RunId::new("一") };
+    let job = CheckJob {
+        root: bench.root().join(twin),
+        scope,
+        touched: None,
+        deadline_secs: 300,
+        run: RunId::new("一"),
+    };
     ToolChecks::new(bench.options.clone()).run(&job, never_stop()).await.unwrap()
 }
 

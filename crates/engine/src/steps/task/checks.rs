@@ -20,7 +20,13 @@ pub(super) struct TaskChecks {
 
 /// The job of checking a task's worktree.
 pub(super) fn job(worktree: &Worktree, run: &RunId, deadline_secs: u64) -> CheckJob {
-    CheckJob { root: worktree.path.clone(), scope: Scope::Task, deadline_secs, run: run.clone() }
+    CheckJob {
+        root: worktree.path.clone(),
+        scope: Scope::Task,
+        touched: None,
+        deadline_secs,
+        run: run.clone(),
+    }
 }
 
 /// It must build and its tests must pass. Lint counts where the task added the line, format where it made the file:
