@@ -249,6 +249,25 @@ pub struct Breakdown {
     pub docs: f64,
 }
 
+/// How many points each component can have; 100 together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Weights {
+    /// Tests and coverage.
+    pub tests: u32,
+    /// The linter.
+    pub clippy: u32,
+    /// Vulnerabilities.
+    pub security: u32,
+    /// Documentation.
+    pub docs: u32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { tests: 35, clippy: 25, security: 20, docs: 20 }
+    }
+}
+
 /// The 0–100 quality report of one tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -256,6 +275,9 @@ pub struct Report {
     pub score: u32,
     /// Where the points come from.
     pub breakdown: Breakdown,
+    /// How many there could be of each.
+    #[serde(default)]
+    pub weights: Weights,
     /// What follows.
     pub recommendation: Recommendation,
     /// Hard gates that closed, in words; empty when none did.

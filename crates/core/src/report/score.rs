@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use super::{
     Breakdown, Check, Coverage, DocCounts, Finding, Measured, Measurements, Recommendation, Report,
-    TestCounts, Vulnerabilities,
+    TestCounts, Vulnerabilities, Weights,
 };
 use crate::ids::{CommitId, TreeId};
 use crate::policy::{MissingChecks, Policy};
@@ -57,6 +57,12 @@ pub fn score(
             clippy: hundredths(breakdown.clippy),
             security: hundredths(breakdown.security),
             docs: hundredths(breakdown.docs),
+        },
+        weights: Weights {
+            tests: policy.weight_tests,
+            clippy: policy.weight_lint,
+            security: policy.weight_security,
+            docs: policy.weight_docs,
         },
         recommendation,
         gates,

@@ -51,12 +51,12 @@ pub(super) fn quality_section(report: &Report) -> String {
         quality_label(report.score),
         report.recommendation.as_str(),
     );
-    let (breakdown, measured) = (&report.breakdown, &report.measured);
+    let (breakdown, measured, weights) = (&report.breakdown, &report.measured, report.weights);
     for (name, earned, most, what) in [
-        ("Tests", breakdown.tests, 35, tests(measured)),
-        ("Lint", breakdown.clippy, 25, lint(&measured.lint_warnings)),
-        ("Security", breakdown.security, 20, security(&measured.security)),
-        ("Docs", breakdown.docs, 20, docs(&measured.docs)),
+        ("Tests", breakdown.tests, weights.tests, tests(measured)),
+        ("Lint", breakdown.clippy, weights.clippy, lint(&measured.lint_warnings)),
+        ("Security", breakdown.security, weights.security, security(&measured.security)),
+        ("Docs", breakdown.docs, weights.docs, docs(&measured.docs)),
     ] {
         let _ = writeln!(text, "| {name} | {} | {most} | {what} |", points(earned));
     }

@@ -62,6 +62,7 @@ fn weights_stretch_parts_as_a_whole() {
     let report = judged(measured, &policy);
     assert_eq!(report.breakdown, Breakdown { tests: 40.0, clippy: 0.0, security: 20.0, docs: 0.0 });
     assert_eq!(report.not_measured, ["docs: no tool (0 of 10 points)"]);
+    assert_eq!(report.weights, Weights { tests: 70, clippy: 0, security: 20, docs: 10 });
     let policy = Policy { missing_checks: MissingChecks::Exclude, ..policy };
     let mut measured = perfect();
     measured.docs = missing("no tool");
