@@ -29,6 +29,13 @@ pub fn guarded<'a>(policy: &Policy, paths: impl Iterator<Item = &'a String>) -> 
     guarded
 }
 
+/// Whether something can be covered by it: one that guards nothing is a mistake, not a wish.
+pub fn is_pattern(pattern: &str) -> bool {
+    let ending = pattern.strip_prefix('*');
+    let rest = ending.unwrap_or(pattern);
+    !rest.trim_matches('/').is_empty() && !rest.contains(['*', '?', '[', '\\']) && !rest.starts_with("./")
+}
+
 /// `migrations/` and `migrations` cover a folder, `Cargo.toml` a file at the root, `*.sql` an ending anywhere.
 fn covers(pattern: &str, path: &str) -> bool {
     if let Some(ending) = pattern.strip_prefix('*') {
@@ -42,6 +49,16 @@ fn covers(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_guard_nothing_is_no_pattern() {
+        for pattern in ["migrations/", "/a/b", "*.sql", "*_雅.rs", "Cargo.toml"] {
+            assert!(is_pattern(pattern), "{pattern}");
+        }
+        for pattern in ["", "/", "*", "migrations/**", "**/a", "a/*.sql", "./a", "[ab]", "a?"] {
+            assert!(!is_pattern(pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn patterns_cover_folders_files_and_endings() {

@@ -2,6 +2,8 @@
 
 mod score;
 
+use std::ops::Add;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +155,18 @@ pub struct TestCounts {
     pub ignored: u64,
 }
 
+impl Add for TestCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            ignored: self.ignored + other.ignored,
+        }
+    }
+}
+
 /// Lines that tests could reach and did reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Coverage {
@@ -160,6 +174,14 @@ pub struct Coverage {
     pub lines: u64,
     /// Lines that ran.
     pub covered: u64,
+}
+
+impl Add for Coverage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { lines: self.lines + other.lines, covered: self.covered + other.covered }
+    }
 }
 
 /// Known vulnerabilities in the dependencies.
@@ -175,6 +197,19 @@ pub struct Vulnerabilities {
     pub low: u64,
 }
 
+impl Add for Vulnerabilities {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            packages: self.packages + other.packages,
+            critical_or_high: self.critical_or_high + other.critical_or_high,
+            medium: self.medium + other.medium,
+            low: self.low + other.low,
+        }
+    }
+}
+
 /// Public items and how many of them have documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocCounts {
@@ -182,6 +217,14 @@ pub struct DocCounts {
     pub public: u64,
     /// Those with documentation.
     pub documented: u64,
+}
+
+impl Add for DocCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { public: self.public + other.public, documented: self.documented + other.documented }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -90,7 +90,8 @@ impl ToolChecks {
         if detected.stands_alone {
             sheet.nothing_to_audit();
         }
-        let brought = |kind| self.options.specs.iter().any(|spec| spec.kind == kind);
+        let brought =
+            |kind| self.options.specs.iter().any(|spec| spec.kind == kind && !spec.format.is_coverage());
         for (kind, why) in detected.missing.into_iter().filter(|(kind, _)| !brought(*kind)) {
             sheet.add_missing(kind, &[], &why, Duration::ZERO);
         }

@@ -52,7 +52,7 @@ pub(crate) fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
 pub(crate) fn relative(path: &str, root: &Path) -> String {
     match Path::new(path).strip_prefix(root) {
         Ok(inside) => inside.to_string_lossy().into_owned(),
-        Err(_) => path.to_owned(),
+        Err(_) => path.trim_start_matches("./").to_owned(),
     }
 }
 
@@ -82,6 +82,7 @@ mod tests {
     fn paths_inside_the_root_become_relative() {
         assert_eq!(relative("/w/src/雅.rs", Path::new("/w")), "src/雅.rs");
         assert_eq!(relative("src/lib.rs", Path::new("/w")), "src/lib.rs");
+        assert_eq!(relative("./src/lib.rs", Path::new("/w")), "src/lib.rs");
         assert_eq!(relative("/other/lib.rs", Path::new("/w")), "/other/lib.rs");
     }
 }

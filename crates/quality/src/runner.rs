@@ -1,6 +1,7 @@
 //! Running checks in one checkout and entering what they say.
 
 use std::ffi::OsString;
+use std::ops::Add;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -132,10 +133,21 @@ impl<'a> CheckRunner<'a> {
         let place = self.root.join(report);
         let lines = spec.coverage.iter().flat_map(|(_, place)| reports(place));
         for old in reports(&place).into_iter().chain(lines) {
+            // A folder on the way may be a link, and what is elsewhere is nobody's report.
+            if !old.parent().is_some_and(|folder| self.is_inside(folder)) {
+                return Err(format!("the report `{}` leads out of the checkout", old.display()));
+            }
             std::fs::remove_file(&old)
                 .map_err(|error| format!("the old report `{}` cannot be removed: {error}", old.display()))?;
         }
         Ok(place)
+    }
+
+    /// Whether a path, all links followed, lies in the checkout or in the folder for reports.
+    fn is_inside(&self, path: &Path) -> bool {
+        let Ok(real) = path.canonicalize() else { return false };
+        real.starts_with(self.root)
+            || self.scratch.path().canonicalize().is_ok_and(|own| real.starts_with(own))
     }
 
     fn read(&self, spec: &CheckSpec, ran: &Ran, place: &Path) -> Result<Reading, String> {
@@ -168,15 +180,19 @@ impl<'a> CheckRunner<'a> {
         if files.is_empty() {
             files.push(place.to_owned());
         }
+        if files.len() > MOST_FILES {
+            // What is not read may tell of failing tests.
+            return Err(format!("{what} has more than {MOST_FILES} files"));
+        }
         let mut sum = Reading::default();
         for file in files {
-            let real =
-                file.canonicalize().map_err(|_| format!("{what} was not written: `{}`", file.display()))?;
-            let scratch = self.scratch.path().canonicalize().unwrap_or_default();
-            if !real.starts_with(self.root) && !real.starts_with(&scratch) {
+            if !file.exists() {
+                return Err(format!("{what} was not written: `{}`", file.display()));
+            }
+            if !self.is_inside(&file) {
                 return Err(format!("{what} leads out of the checkout: `{}`", file.display()));
             }
-            let bytes = read::load(&real, &what).map_err(|error| error.to_string())?;
+            let bytes = read::load(&file, &what).map_err(|error| error.to_string())?;
             let reading = format.read(&bytes, spec.kind, self.root);
             sum.add(reading.map_err(|error| format!("{error} (`{}`)", file.display()))?);
         }
@@ -198,30 +214,23 @@ fn reports(place: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).filter(fits).collect();
     files.sort();
-    files.truncate(MOST_FILES);
     files
 }
 
 impl Reading {
     fn add(&mut self, more: Self) {
         self.findings.extend(more.findings);
-        self.tests = match (self.tests, more.tests) {
-            (Some(a), Some(b)) => Some(TestCounts {
-                passed: a.passed + b.passed,
-                failed: a.failed + b.failed,
-                ignored: a.ignored + b.ignored,
-            }),
-            (a, b) => a.or(b),
-        };
+        self.tests = both(self.tests, more.tests);
         self.packages = self.packages.or(more.packages);
-        self.docs = self.docs.or(more.docs);
-        self.coverage = match (self.coverage, more.coverage) {
-            (Some(a), Some(b)) => Some(miyabi_core::report::Coverage {
-                lines: a.lines + b.lines,
-                covered: a.covered + b.covered,
-            }),
-            (a, b) => a.or(b),
-        };
+        self.docs = both(self.docs, more.docs);
+        self.coverage = both(self.coverage, more.coverage);
+    }
+}
+
+fn both<T: Add<Output = T>>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
     }
 }
 
@@ -291,11 +300,7 @@ fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &
         CheckKind::Build => add(&mut measured.build, counted == 0, |a, b| a && b),
         CheckKind::Tests => {
             if let Some(counts) = reading.tests {
-                add(&mut measured.tests, counts, |a, b| TestCounts {
-                    passed: a.passed + b.passed,
-                    failed: a.failed + b.failed,
-                    ignored: a.ignored + b.ignored,
-                });
+                add(&mut measured.tests, counts, Add::add);
             }
         }
         CheckKind::Lint => {
@@ -304,28 +309,17 @@ fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &
         }
         CheckKind::Security => {
             let found = vulnerabilities(&reading);
-            add(&mut measured.security, found, |a, b| Vulnerabilities {
-                packages: a.packages + b.packages,
-                critical_or_high: a.critical_or_high + b.critical_or_high,
-                medium: a.medium + b.medium,
-                low: a.low + b.low,
-            });
+            add(&mut measured.security, found, Add::add);
         }
         CheckKind::Docs => {
             if let Some(counts) = reading.docs {
-                add(&mut measured.docs, counts, |a, b| miyabi_core::report::DocCounts {
-                    public: a.public + b.public,
-                    documented: a.documented + b.documented,
-                });
+                add(&mut measured.docs, counts, Add::add);
             }
         }
         CheckKind::Format | CheckKind::Secrets => {}
     }
     if let Some(coverage) = reading.coverage {
-        add(&mut sheet.measured.coverage, coverage, |a, b| miyabi_core::report::Coverage {
-            lines: a.lines + b.lines,
-            covered: a.covered + b.covered,
-        });
+        add(&mut sheet.measured.coverage, coverage, Add::add);
     }
     if spec.format.is_coverage() {
         return;

@@ -1,5 +1,6 @@
 //! The sheet that is filled in while a checkout is measured. What nobody fills in is missing, with the reason.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miyabi_core::ports::{CheckJob, Checked, Scope, Touched};
@@ -26,6 +27,7 @@ const FULL: [CheckKind; 6] = [
 /// What has been measured so far.
 pub(crate) struct Sheet {
     scope: Scope,
+    root: PathBuf,
     touched: Option<Touched>,
     checks: Vec<Check>,
     /// The numbers.
@@ -50,7 +52,7 @@ impl Sheet {
             docs: missing(full_only),
             secrets: missing("the diff has not been looked at"),
         };
-        Self { scope, touched, checks: Vec::new(), measured }
+        Self { scope, root: job.root.clone(), touched, checks: Vec::new(), measured }
     }
 
     /// Enters a check that was run.
@@ -112,7 +114,13 @@ impl Sheet {
     pub(crate) fn new_ones(&mut self, findings: &mut [Finding]) -> u64 {
         let counts = |finding: &Finding| finding.severity > Severity::Info;
         if let Some(touched) = &self.touched {
-            for finding in findings.iter_mut().filter(|finding| counts(finding) && !touched.holds(finding)) {
+            // A file that is not there by that name cannot be compared with the change.
+            let known = |finding: &Finding| {
+                let file = finding.file.as_ref().map(Path::new);
+                file.is_some_and(|file| file.is_relative() && self.root.join(file).is_file())
+            };
+            let before = |finding: &Finding| known(finding) && !touched.holds(finding);
+            for finding in findings.iter_mut().filter(|finding| counts(finding) && before(finding)) {
                 finding.severity = Severity::Info;
                 finding.message.push_str(BEFORE);
                 self.measured.lint_before += 1;

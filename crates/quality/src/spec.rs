@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use miyabi_core::ports::Scope;
 use miyabi_core::report::{CheckKind, Coverage, DocCounts, Finding, TestCounts};
-use serde::Deserialize;
 
 use crate::read::{ReadError, audit, cobertura, go_test, junit, lcov, node, plain, python, sarif};
 
@@ -37,8 +36,7 @@ pub struct CheckSpec {
 }
 
 /// What a report is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Nothing is read: exit code 0 passes, every other one is one finding or one failing test.
     ExitCode,
@@ -85,7 +83,7 @@ pub(crate) struct Reading {
 
 impl CheckSpec {
     /// A check that reads what the tool prints.
-    pub(crate) fn new(name: &str, kind: CheckKind, format: Format, command: &[&str]) -> Self {
+    pub fn new(name: &str, kind: CheckKind, format: Format, command: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
             kind,

@@ -150,6 +150,14 @@ pub(super) fn of_ranges(
         let message = format!("the weights of the score add up to {sum}, expected 100");
         wrong(set.unwrap_or(&weights[0]), message);
     }
+    let paths = values.get("policy.approve_paths").and_then(Value::as_array).into_iter().flatten();
+    for pattern in
+        paths.filter_map(Value::as_str).filter(|pattern| !miyabi_core::autonomy::is_pattern(pattern))
+    {
+        let shown = crate::output::clean::short(pattern, 60);
+        let wanted = "a folder (`migrations/`), a file (`Cargo.toml`) or an ending (`*.sql`)";
+        wrong("policy.approve_paths", format!("`policy.approve_paths` has `{shown}`, expected {wanted}"));
+    }
     let missing = values.get("policy.missing_checks").and_then(Value::as_str).unwrap_or_default();
     if !matches!(missing, "zero" | "exclude") {
         wrong(

@@ -199,3 +199,14 @@ fn weights_add_up() {
     let settings = in_file("[policy]\nweight_docs = 10\nweight_tests = 45\n").expect("works");
     assert_eq!((settings.policy.weight_docs, settings.policy.weight_tests), (10, 45));
 }
+
+#[test]
+fn a_path_that_would_guard_nothing_is_refused() {
+    let problems =
+        in_file("[policy]\napprove_paths = [\"*.sql\", \"migrations/**\"]\n").expect_err("is refused");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains(":2: `policy.approve_paths` has `migrations/**`, expected a folder"),
+        "{problems:?}"
+    );
+}

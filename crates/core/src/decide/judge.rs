@@ -226,30 +226,15 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
             return ask(run, state, question, &numbers, now, events);
         }
         None if complexity > policy.approve_above => {
-            let question = Question {
-                severity: Urgency::Medium,
-                reason: format!("complexity {complexity:.1} is above {:.1}", policy.approve_above),
-                failing: Vec::new(),
-                recommendation: format!(
-                    "look at the plan of {} tasks before any agent starts",
-                    tasks.tasks.len()
-                ),
-                actions: of_plan(),
-            };
+            let reason = format!("complexity {complexity:.1} is above {:.1}", policy.approve_above);
+            let question = about_plan(&tasks, Urgency::Medium, reason);
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
         }
         None if let Some(label) = autonomy::asking_label(policy, &run.started.issue) => {
-            let question = Question {
-                severity: if hotfix { Urgency::High } else { Urgency::Medium },
-                reason: format!("issues labelled `{label}` wait for approval"),
-                failing: Vec::new(),
-                recommendation: format!(
-                    "look at the plan of {} tasks before any agent starts",
-                    tasks.tasks.len()
-                ),
-                actions: of_plan(),
-            };
+            let severity = if hotfix { Urgency::High } else { Urgency::Medium };
+            let question =
+                about_plan(&tasks, severity, format!("issues labelled `{label}` wait for approval"));
             write::of_plan(run, state, &tasks, events);
             return ask(run, state, question, &numbers, now, events);
         }
@@ -273,6 +258,17 @@ fn judge_tasks(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<Ev
     let extension = grow::tasks(run, state, &tasks.tasks);
     events.push(EventBody::PlanExtended { by: state.step.id.clone(), extension: Box::new(extension) });
     gate(events, &state.step.id, Gate::Proceed, rule, &numbers);
+}
+
+/// Whether a plan is good.
+fn about_plan(tasks: &Decomposition, severity: Urgency, reason: String) -> Question {
+    Question {
+        severity,
+        reason,
+        failing: Vec::new(),
+        recommendation: format!("look at the plan of {} tasks before any agent starts", tasks.tasks.len()),
+        actions: of_plan(),
+    }
 }
 
 /// What may be said about a plan.

@@ -18,9 +18,11 @@ pub(super) fn detected(project: &Project<'_>) -> Detected {
     let uses = |package: &str| {
         ["dependencies", "devDependencies"].iter().any(|list| manifest[list].get(package).is_some())
     };
-    let alone = ["dependencies", "devDependencies", "optionalDependencies"]
-        .iter()
-        .all(|list| manifest[list].as_object().is_none_or(serde_json::Map::is_empty));
+    // Packages of a workspace have lists of their own.
+    let alone = manifest["workspaces"].is_null()
+        && ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"]
+            .iter()
+            .all(|list| manifest[list].as_object().is_none_or(serde_json::Map::is_empty));
     let locked = project.holds("package-lock.json");
     if !alone && locked && !project.root.join("node_modules").is_dir() {
         let install = ["npm", "ci", "--no-audit", "--no-fund"];

@@ -87,13 +87,11 @@ fn configured(project: &Project<'_>) -> bool {
 fn audit(project: &Project<'_>, detected: &mut Detected) {
     let pinned = project.text("requirements.txt");
     let mut wanted = pinned.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let names_some = project.text("pyproject.toml").lines().any(|line| {
-        let line = line.trim();
-        line.starts_with("dependencies") || line.starts_with("[tool.poetry.dependencies]")
-    });
-    let installs = names_some
-        || project.text("setup.py").contains("install_requires")
-        || project.text("setup.cfg").contains("install_requires");
+    // Whatever speaks of dependencies may bring some: full marks are for those that are sure to have none.
+    let locks = ["Pipfile", "poetry.lock", "uv.lock", "pdm.lock", "environment.yml"];
+    let installs = project.text("pyproject.toml").contains("dependencies")
+        || ["setup.py", "setup.cfg"].iter().any(|file| project.text(file).contains("install_requires"))
+        || locks.iter().any(|file| project.holds(file));
     if wanted.clone().next().is_none() && !installs {
         detected.stands_alone = true;
         return;

@@ -1,18 +1,18 @@
 //! LCOV trace files: lines that tests could reach and did reach.
 //! Source: the format section of the manual page `geninfo(1)`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use miyabi_core::report::Coverage;
 
 use super::ReadError;
+use super::lines::Lines;
 
 /// Sums the lines of all files below `root`; a file that appears twice counts once, a line as its best count.
 /// Errors: `Shape` when no record ends, so an empty or foreign file is not taken for full or no coverage.
 pub fn read(report: &[u8], root: &Path) -> Result<Coverage, ReadError> {
     let text = String::from_utf8_lossy(report);
-    let mut files: BTreeMap<&str, BTreeMap<u64, bool>> = BTreeMap::new();
+    let mut lines = Lines::default();
     let mut current = None;
     let mut records = 0_u64;
     for line in text.lines() {
@@ -24,17 +24,13 @@ pub fn read(report: &[u8], root: &Path) -> Result<Coverage, ReadError> {
         } else if let (Some(path), Some(data)) = (current, line.strip_prefix("DA:"))
             && let Some((number, ran)) = line_data(data)
         {
-            *files.entry(path).or_default().entry(number).or_default() |= ran;
+            lines.see(path, number, ran);
         }
     }
     if records == 0 {
         return Err(ReadError::Shape { what: "the LCOV report", detail: "it holds no record".to_owned() });
     }
-    let lines = files.values().flat_map(BTreeMap::values);
-    Ok(lines.fold(Coverage::default(), |sum, ran| Coverage {
-        lines: sum.lines + 1,
-        covered: sum.covered + u64::from(*ran),
-    }))
+    Ok(lines.coverage())
 }
 
 fn inside(path: &str, root: &Path) -> bool {

@@ -12,17 +12,7 @@ use crate::common::{Bench, found, not_measured, of};
 const GOOD: &str = "<testsuite><testcase name='a'/></testsuite>";
 
 fn spec(kind: CheckKind, format: Format, script: &str) -> CheckSpec {
-    CheckSpec {
-        name: "own".to_owned(),
-        kind,
-        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
-        format,
-        report: None,
-        coverage: None,
-        env: Vec::new(),
-        weight: 1,
-        timeout: None,
-    }
+    CheckSpec::new("own", kind, format, &["sh", "-c", script])
 }
 
 fn in_file(script: &str, report: &str) -> CheckSpec {
@@ -148,6 +138,7 @@ async fn what_was_there_before_the_change_is_told_and_does_not_count() {
         format!(r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{}}}},"results":[{results}]}}]}}"#);
     bench.options.specs = vec![spec(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'; exit 1"))];
     assert_eq!(bench.check(Scope::Task).await.measured.lint_warnings, Measured::Value(4));
+    bench.file("雅.py", "");
     let line = |line| AddedLine { file: "雅.py".to_owned(), line, text: String::new() };
     bench.touched = Some(Touched::of(&[line(7)]));
     let checked = bench.check(Scope::Task).await;
@@ -158,6 +149,64 @@ async fn what_was_there_before_the_change_is_told_and_does_not_count() {
         ["r7 @ 雅.py:7", "anywhere", "r1 @ 雅.py:1", "r8 @ 雅.py:8"]
     );
     assert!(of(&checked, CheckKind::Lint).findings[2].message.contains("it was there before"));
+}
+
+#[tokio::test]
+async fn findings_that_cannot_be_compared_with_the_change_count() {
+    let mut bench = Bench::new();
+    bench.file("a.py", "");
+    let files = ["./a.py", "b.py", "/etc/hostname"].map(|uri| {
+        format!(r#"{{"ruleId":"r","message":{{"text":"no"}},"locations":[{{"physicalLocation":{{"artifactLocation":{{"uri":"{uri}"}},"region":{{"startLine":1}}}}}}]}}"#)
+    });
+    let sarif = format!(
+        r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{}}}},"results":[{}]}}]}}"#,
+        files.join(",")
+    );
+    bench.options.specs = vec![spec(CheckKind::Lint, Format::Sarif, &format!("echo '{sarif}'"))];
+    let added = |file: &str| AddedLine { file: file.to_owned(), line: 1, text: String::new() };
+    bench.touched = Some(Touched::of(&[added("a.py")]));
+    assert_eq!(bench.check(Scope::Task).await.measured.lint_warnings, Measured::Value(3));
+    bench.touched = Some(Touched::of(&[added("other.py")]));
+    assert_eq!(
+        bench.check(Scope::Task).await.measured.lint_warnings,
+        Measured::Value(2),
+        "only `a.py` is known"
+    );
+}
+
+/// A folder of the checkout may be a link: nothing behind it is removed or read.
+#[tokio::test]
+async fn reports_behind_a_link_are_left_alone() {
+    let bench = Bench::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let kept = elsewhere.path().join("TEST-kept.xml");
+    std::fs::write(&kept, GOOD).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), bench.root().join("reports")).unwrap();
+    let mut options = bench.options.clone();
+    options.specs = vec![in_file("true", "reports/TEST-*.xml")];
+    let checks = miyabi_quality::ToolChecks::new(options);
+    let job = bench.job(Scope::Task);
+    let ran = miyabi_core::ports::Checks::run(&checks, &job, miyabi_core::ports::never_stop()).await.unwrap();
+    assert!(
+        matches!(&ran.measured.tests, Measured::Missing(why) if why.contains("leads out of the checkout"))
+    );
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), GOOD);
+}
+
+#[tokio::test]
+async fn more_files_than_are_read_are_no_report() {
+    let mut bench = Bench::new();
+    let script =
+        format!("mkdir out; n=0; while [ $n -le 2000 ]; do echo \"{GOOD}\" > out/$n.xml; n=$((n+1)); done");
+    bench.options.specs = vec![in_file(&script, "out/*.xml")];
+    let checks = miyabi_quality::ToolChecks::new(bench.options.clone());
+    let job = bench.job(Scope::Task);
+    let ran = miyabi_core::ports::Checks::run(&checks, &job, miyabi_core::ports::never_stop()).await.unwrap();
+    assert!(
+        matches!(&ran.measured.tests, Measured::Missing(why) if why.contains("more than 2000 files")),
+        "{:?}",
+        ran.measured.tests
+    );
 }
 
 #[tokio::test]
