@@ -73,6 +73,20 @@ impl Stage {
         }
     }
 
+    /// Says what is otherwise than it should be, and how it came to that.
+    fn expect(&self, expected: &Value, what: &str) {
+        let state = self.state();
+        let other: Vec<_> =
+            expected.as_object().unwrap().iter().filter(|(key, value)| state[*key] != **value).collect();
+        if !other.is_empty() {
+            for (key, value) in other {
+                println!("{key} should be {value}\n{key} is {}", state[key]);
+            }
+            println!("{}", self.env.miyabi(["log", "1"]).stdout);
+            panic!("{what}: not as if nothing had happened");
+        }
+    }
+
     /// Everything that is there afterwards, without times, ids and numbers of attempts.
     fn state(&self) -> Value {
         let env = &self.env;
@@ -160,7 +174,7 @@ fn sweep(name: &str, twice: bool, choose: impl Fn(u64, u64) -> Vec<Point>) {
         killed += were_killed.count();
         // What people do after a power cut; the run may have ended just before it.
         stage.env.miyabi(["resume"]).expect(0);
-        assert_eq!(stage.state(), expected, "killed at {point}: MIYABI_SWEEP={point}");
+        stage.expect(&expected, &format!("killed at {point}: MIYABI_SWEEP={point}"));
     }
     println!("{name}: {} points, {killed} kills, 0 losses, 0 duplicates, 0 survivors", points.len());
     assert!(points.len() < 3 || killed > 0, "the points are reached");
@@ -275,7 +289,7 @@ fn a_disk_that_fills_up_in_the_middle_of_it() {
         small.empty();
         assert!(!stage.go(None));
         stage.env.miyabi(["resume"]).expect(0);
-        assert_eq!(stage.state(), expected, "{kilobytes} KB were free");
+        stage.expect(&expected, &format!("{kilobytes} KB were free"));
     }
     println!("full disk: {} sizes, {refused} refusals, 0 losses, 0 duplicates, 0 survivors", sizes.len());
     assert!(refused > 2, "the disk was large enough for most of it");
@@ -297,7 +311,7 @@ fn a_database_that_may_only_be_read() {
     assert_eq!(stage.env.git(&["branch", "--format=%(refname:short)"]), "main");
     small.remount("rw");
     assert!(!stage.go(None));
-    assert_eq!(stage.state(), undisturbed().0);
+    stage.expect(&undisturbed().0, "after it could be written again");
 }
 
 /// So that a path that is used by nobody is no silent success.

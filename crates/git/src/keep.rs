@@ -210,7 +210,7 @@ fn nested(checkout: &Checkout, paths: Vec<String>) -> GitError {
     GitError::Nested { worktree: checkout.record.name.clone(), paths, committing: false }
 }
 
-struct RemovedAtEnd<'a>(&'a Path);
+pub(crate) struct RemovedAtEnd<'a>(pub(crate) &'a Path);
 
 impl Drop for RemovedAtEnd<'_> {
     fn drop(&mut self) {

@@ -7,11 +7,19 @@ use miyabi_core::ids::CommitId;
 use miyabi_core::worktree::{LandSpec, Landed};
 
 use crate::error::GitError;
+use crate::keep::RemovedAtEnd;
 use crate::names;
 use crate::parse;
 use crate::repository::Repository;
+use crate::runner::Call;
 
 const TRIES: u32 = 20;
+
+/// Notes in the index how these files of a checkout are.
+fn stage(path: &Path, files: &[String]) -> Call {
+    let names: Vec<u8> = files.iter().flat_map(|file| [file.as_bytes(), b"\0"].concat()).collect();
+    Call::write(path, &["update-index", "--add", "--remove", "-z", "--stdin"]).input(names)
+}
 
 impl Repository {
     /// See [`Worktrees::land`](miyabi_core::ports::Worktrees::land).
@@ -53,19 +61,33 @@ impl Repository {
             // Only one of them could follow; the other would show the change undone.
             return Err(GitError::BranchBusy { branch: base.to_owned(), path });
         }
-        let arguments = ["merge", "--ff-only", "--no-squash", "--no-stat", "--no-autostash", "-q"];
-        let call = self.ref_call(&path, &arguments).args(["--no-verify-signatures", new.as_str()]);
-        let Err(error) = self.git.ok(call).await else { return Ok(()) };
-        let files = self.in_the_way(&path, old, new).await?;
-        if files.is_empty() {
+        let step = || {
+            let arguments = ["merge", "--ff-only", "--no-squash", "--no-stat", "--no-autostash", "-q"];
+            let call = self.ref_call(&path, &arguments).args(["--no-verify-signatures", new.as_str()]);
+            self.git.ok(call)
+        };
+        let Err(error) = step().await else { return Ok(()) };
+        let status = self.status_at(&path, &["--untracked-files=all"]).await?;
+        let underway = self.underway(&path, &status).await?;
+        let files = self.in_the_way(&status, old, new).await?;
+        if files.is_empty() && underway.is_empty() {
             return Err(error);
         }
-        Err(GitError::Dirty { path, files })
+        // A landing that broke off after the files and before the branch leaves them like this.
+        if underway.is_empty() && self.are_as_in(&path, new, &files).await? {
+            self.git.ok(stage(&path, &files)).await?;
+            return step().await.map(drop);
+        }
+        Err(GitError::Dirty { path, files: if files.is_empty() { underway } else { files } })
     }
 
     /// Uncommitted files in a checkout that the step from one commit to another would overwrite.
-    async fn in_the_way(&self, path: &Path, old: &CommitId, new: &CommitId) -> Result<Vec<String>, GitError> {
-        let status = self.status_at(path, &["--untracked-files=all"]).await?;
+    async fn in_the_way(
+        &self,
+        status: &parse::Status,
+        old: &CommitId,
+        new: &CommitId,
+    ) -> Result<Vec<String>, GitError> {
         let changes = self.changes(old.as_str(), new.as_str()).await?;
         let coming: BTreeSet<String> = changes.into_iter().map(|change| change.path).collect();
         let clashes = |file: &String| {
@@ -73,29 +95,45 @@ impl Repository {
             let inside = |wanted: &String| file.starts_with(&format!("{wanted}/"));
             coming.contains(file) || coming.iter().any(|wanted| wanted.starts_with(&below) || inside(wanted))
         };
-        let mut files: Vec<String> = status.paths(|_| true).into_iter().filter(clashes).collect();
-        if files.is_empty() && status.entries.iter().any(|entry| entry.kind == parse::EntryKind::Unmerged) {
-            files = status.paths(|kind| kind == parse::EntryKind::Unmerged);
-        }
+        Ok(status.paths(|_| true).into_iter().filter(clashes).collect())
+    }
+
+    /// What a person has begun in a checkout and not ended.
+    async fn underway(&self, path: &Path, status: &parse::Status) -> Result<Vec<String>, GitError> {
+        let mut files = status.paths(|kind| kind == parse::EntryKind::Unmerged);
         if files.is_empty() && self.operation_at(path).await? {
             files.push("a merge that is in progress".to_owned());
         }
         Ok(files)
     }
 
+    /// Whether these files of a checkout are already as a commit has them: there with that content, or gone.
+    async fn are_as_in(&self, path: &Path, commit: &CommitId, files: &[String]) -> Result<bool, GitError> {
+        let index = self.common.join("miyabi").join(format!("index-{}", self.unique()));
+        let _gone = RemovedAtEnd(&index);
+        let with_index = |call: Call| call.env("GIT_INDEX_FILE", &index).env("GIT_LITERAL_PATHSPECS", "1");
+        self.git.ok(with_index(Call::write(path, &["read-tree", commit.as_str()]))).await?;
+        // Ends badly when anything is otherwise, which is what is asked next.
+        self.git.run(with_index(Call::write(path, &["update-index", "-q", "--refresh"]))).await?;
+        let other = Call::look(path, &["diff-files", "--name-only", "-z", "--"]).args(files);
+        if !self.git.ok(with_index(other)).await?.is_empty() {
+            return Ok(false);
+        }
+        let known = self.git.ok(with_index(Call::look(path, &["ls-files", "-z", "--"]).args(files))).await?;
+        let known: BTreeSet<_> = known.split(|byte| *byte == 0).collect();
+        let gone = |file: &String| path.join(file).symlink_metadata().is_err();
+        Ok(files.iter().all(|file| known.contains(file.as_bytes()) || gone(file)))
+    }
+
     /// The status of any checkout; nothing in it is touched.
     pub(crate) async fn status_at(&self, path: &Path, more: &[&str]) -> Result<parse::Status, GitError> {
-        let call =
-            crate::runner::Call::look(path, &["status", "--porcelain=v2", "--branch", "-z", "--no-renames"]);
+        let call = Call::look(path, &["status", "--porcelain=v2", "--branch", "-z", "--no-renames"]);
         let output = self.git.ok(call.args(more)).await?;
         parse::status(&output).ok_or(GitError::Answer { call: "git status" })
     }
 
     async fn operation_at(&self, path: &Path) -> Result<bool, GitError> {
-        let call = crate::runner::Call::look(
-            path,
-            &["rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD"],
-        );
+        let call = Call::look(path, &["rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD"]);
         let file = self.git.line(call).await?;
         Ok(Path::new(&file).exists())
     }

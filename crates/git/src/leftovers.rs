@@ -1,106 +1,53 @@
-//! What earlier processes may have left behind: gits that still run although their miyabi is dead, and lock files of
-//! gits that are dead themselves.
-//!
-//! A git that is killed leaves its lock files, and git has no way to tell whose they are. So each is only removed where
-//! it is certain that nobody holds it: in a worktree that we hold, or from before the machine was started.
+//! What earlier processes may have left behind: gits that still run although their miyabi is dead, and the lock files of
+//! gits that are dead themselves (`stale`).
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::error::GitError;
-use crate::folders;
 use crate::pool::blocking;
-use crate::registry::Checkout;
 use crate::repository::Repository;
 use crate::runner::{GRACE, OWNER};
+use crate::stale;
 
 /// How long a git whose miyabi is dead may go on; most need milliseconds, a push may need seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Nobody but us works in a worktree that we hold, and our own calls are shorter than this.
-const STALE: Duration = Duration::from_secs(5);
-const LOCK: &str = "lock";
 
 impl Repository {
-    /// Once in a process, before anything is decided by what the repository looks like: waits for the gits of dead
-    /// processes, and removes the lock files that a power cut left.
+    /// Before anything is decided by what the repository looks like: waits for the gits of dead processes, and removes
+    /// the lock files that nobody holds. Done once in a process, and again after a call of git met a lock.
     pub(crate) async fn settle(&self) -> Result<(), GitError> {
-        self.settled.get_or_try_init(|| self.settle_now()).await.copied()
-    }
-
-    async fn settle_now(&self) -> Result<(), GitError> {
+        let met_a_lock = self.git.met_a_lock();
+        let mut settled = self.settled.lock().await;
+        if *settled && !met_a_lock {
+            return Ok(());
+        }
         let places = [self.root.clone(), self.common.clone()];
         let common = self.common.clone();
         blocking(move || {
             end_all(&orphans(&places));
-            let Some(boot) = boot_time() else { return };
-            for lock in locks_from_before(boot, &common) {
-                tracing::warn!(lock = %lock.display(), "removed a lock from before the machine was started");
-                let _ = std::fs::remove_file(lock);
-            }
+            stale::remove_abandoned(&common, &places);
         })
-        .await
-    }
-
-    /// Removes the locks of gits that died in a worktree that we hold, each after a while in which a living one would
-    /// have ended: those in git's folder about it, and that of its branch.
-    pub(crate) async fn break_stale_locks(&self, checkout: &Checkout) {
-        for lock in self.locks_of(checkout) {
-            let age =
-                || std::fs::metadata(&lock).and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
-            while let Ok(age) = age() {
-                // A time in the future is one of a clock that was set back.
-                if age.is_err() || age.is_ok_and(|age| age > STALE) {
-                    tracing::warn!(lock = %lock.display(), "removed the lock of a git that died");
-                    let _ = std::fs::remove_file(&lock);
-                    break;
-                }
-                tokio::time::sleep(STALE / 50).await;
-            }
-        }
-    }
-
-    fn locks_of(&self, checkout: &Checkout) -> Vec<PathBuf> {
-        let mut locks = locks_in(&checkout.admin);
-        let branch = &checkout.record.branch;
-        if self.refs_are_files && !branch.is_empty() {
-            locks.push(self.common.join("refs/heads").join(format!("{branch}.{LOCK}")));
-        }
-        locks
+        .await?;
+        *settled = true;
+        Ok(())
     }
 }
 
-fn locks_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(|path| path.extension().is_some_and(|end| end == LOCK)).collect()
-}
-
-/// Lock files of the shared git directory, its refs and its worktrees that are older than that.
-fn locks_from_before(boot: SystemTime, common: &Path) -> Vec<PathBuf> {
-    let mut locks = locks_in(common);
-    let mut folders = vec![common.join("refs"), common.join("worktrees")];
-    while let Some(folder) = folders.pop() {
-        locks.extend(locks_in(&folder));
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        folders.extend(
-            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| folders::is_real(path)),
-        );
-    }
-    let is_old = |path: &PathBuf| {
-        let time = std::fs::metadata(path).and_then(|metadata| metadata.modified());
-        time.is_ok_and(|time| time < boot)
+/// Whether a git works in one of these places, whoever started it; one that cannot be looked at counts.
+pub(crate) fn at_work(places: &[PathBuf]) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return true };
+    let is_one = |path: PathBuf| {
+        let name = std::fs::read_to_string(path.join("comm")).ok()?;
+        let here = match std::fs::read_link(path.join("cwd")) {
+            Ok(folder) => places.iter().any(|place| folder.starts_with(place)),
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        };
+        (name.starts_with("git") && here).then_some(())
     };
-    locks.retain(is_old);
-    locks
-}
-
-/// When the machine was started, where the system tells.
-fn boot_time() -> Option<SystemTime> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    entries.filter_map(|entry| is_one(entry.ok()?.path())).next().is_some()
 }
 
 /// Gits that a miyabi started in one of these places, and that have another parent by now: theirs is dead.
@@ -183,28 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn locks_are_found_by_their_age() {
-        let folder = tempfile::tempdir().expect("it can be done here");
-        let at = |path: &str| folder.path().join(path);
-        std::fs::create_dir_all(at("refs/heads/feature")).expect("it can be done here");
-        std::fs::create_dir_all(at("worktrees/a")).expect("it can be done here");
-        let boot = SystemTime::now() - Duration::from_secs(100);
-        let old = ["packed-refs.lock", "refs/heads/feature/issue-1.lock", "worktrees/a/HEAD.lock"];
-        for path in old.into_iter().chain(["config", "refs/heads/main"]) {
-            let file = std::fs::File::create(at(path)).expect("it can be done here");
-            file.set_modified(boot - Duration::from_secs(1)).expect("it can be done here");
-        }
-        std::fs::write(at("config.lock"), "").expect("it can be done here");
-        let mut found = locks_from_before(boot, folder.path());
-        found.sort();
-        assert_eq!(found, old.map(at));
-    }
-
-    #[test]
     fn nothing_that_has_ended_is_waited_for() {
         let gone = Pid::from_raw(i32::MAX).expect("a number");
         end_all(&[gone]);
         assert!(!ended(rustix::process::getpid(), Duration::ZERO), "we are there");
-        assert!(boot_time().is_none_or(|time| time < SystemTime::now()));
     }
 }

@@ -27,6 +27,7 @@ mod remote;
 mod repository;
 mod resolve;
 mod runner;
+mod stale;
 mod worktrees;
 
 pub use clone::{Cloned, clone_into};

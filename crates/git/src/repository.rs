@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::error::GitError;
 use crate::facts::Facts;
@@ -77,7 +77,7 @@ pub(crate) struct Repository {
     /// How many populate now.
     pub(crate) populating: AtomicUsize,
     pub(crate) swept: OnceCell<()>,
-    pub(crate) settled: OnceCell<()>,
+    pub(crate) settled: Mutex<bool>,
     identity: Identity,
     unique: AtomicU64,
 }
@@ -120,7 +120,7 @@ impl Repository {
             population: Semaphore::new(parallel),
             populating: AtomicUsize::new(0),
             swept: OnceCell::new(),
-            settled: OnceCell::new(),
+            settled: Mutex::new(false),
             identity,
             unique: AtomicU64::new(0),
         })

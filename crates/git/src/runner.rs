@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -86,6 +86,8 @@ pub(crate) struct Git {
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
     deadline: Duration,
+    /// A call failed at a lock file since somebody last asked.
+    met_a_lock: AtomicBool,
 }
 
 /// One call: where, with which arguments, with what on standard input.
@@ -191,7 +193,12 @@ impl Git {
                 (!gits || KEPT.contains(&&*name) || name.starts_with("GIT_SSH")) && name != "LANGUAGE"
             })
             .collect();
-        Self { program: find(program), environment, deadline }
+        Self { program: find(program), environment, deadline, met_a_lock: AtomicBool::new(false) }
+    }
+
+    /// Whether a call failed at a lock file since this was last asked.
+    pub(crate) fn met_a_lock(&self) -> bool {
+        self.met_a_lock.swap(false, Ordering::Relaxed)
     }
 
     /// Runs a call to its end, whatever its exit code.
@@ -215,6 +222,10 @@ impl Git {
                     Some(err) => err.read_to_end(&mut stderr).await,
                     None => Ok(0),
                 }
+            };
+            let feed = async {
+                feed.await;
+                group.fed();
             };
             let ((), read_out, read_err) = tokio::join!(feed, read_out, read_err);
             read_out.and(read_err)?;
@@ -245,7 +256,10 @@ impl Git {
             GitError::Failed { call, stderr, .. } if is_full(&folder, &stderr) => {
                 Err(GitError::DiskFull { detail: format!("`{call}`") })
             }
-            error => Err(error),
+            error => {
+                self.met_a_lock.fetch_or(matches!(error, GitError::Locked { .. }), Ordering::Relaxed);
+                Err(error)
+            }
         }
     }
 
@@ -265,6 +279,7 @@ impl Git {
         let mut child = self.spawn(&call)?;
         let group = Group::of(&child);
         drop(child.stdin.take());
+        group.fed();
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
         let mut stderr = Vec::new();
         let all = async {
@@ -399,17 +414,22 @@ async fn stop(child: &mut Child, group: &Group) {
     group.ended();
 }
 
-/// The process group of a running call. Dropped before its end, for instance when the executor goes away, it is asked
-/// to end, so that git takes its lock files with it, and waited for, so that nothing is left running behind us.
+/// The process group of a running call. Dropped before its end, for instance when the executor goes away, it is waited
+/// for, so that nothing is left running behind us.
+///
+/// It is not asked to end at once: a git that gets a signal between making a lock file and noting that it did leaves
+/// the file behind, and most calls are over in milliseconds.
 struct Group {
     /// Process id of the leader; 0 once it has ended.
     leader: AtomicI32,
+    /// It was given all of its input, so that it may be left to its work.
+    fed: AtomicBool,
 }
 
 impl Group {
     fn of(child: &Child) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
-        Self { leader: AtomicI32::new(leader) }
+        Self { leader: AtomicI32::new(leader), fed: AtomicBool::new(false) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -417,6 +437,10 @@ impl Group {
             // It may have ended meanwhile.
             let _ = kill_process_group(leader, signal);
         }
+    }
+
+    fn fed(&self) {
+        self.fed.store(true, Ordering::Relaxed);
     }
 
     fn ended(&self) {
@@ -427,6 +451,9 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(leader) = Pid::from_raw(self.leader.load(Ordering::Relaxed)) else { return };
+        if self.fed.load(Ordering::Relaxed) && leftovers::ended(leader, GRACE) {
+            return;
+        }
         for signal in [Signal::TERM, Signal::KILL] {
             self.signal(signal);
             if leftovers::ended(leader, GRACE) {

@@ -68,6 +68,32 @@ async fn changes_in_the_way_are_named_and_nothing_is_done() {
     ));
 }
 
+/// As a landing leaves them that breaks off before the branch moves; or a person who took the change by hand.
+#[tokio::test]
+async fn files_that_are_already_as_the_change_has_them_are_not_in_the_way() {
+    let repo = Repo::new();
+    let ours = repo.worktrees();
+    repo.write("old.txt", "x\n");
+    repo.commit_all("Old");
+    let worktree = ours.open(&repo.spec("issue-5")).await.unwrap();
+    crate::common::write(&worktree.path.join("src/lib.rs"), "pub fn two() {}\n");
+    fs::remove_file(worktree.path.join("old.txt")).unwrap();
+    let head = commit_file(&ours, &worktree, "landed 着陸.txt", "x\n").await.commit;
+
+    repo.write("src/lib.rs", "pub fn two() {}\n");
+    repo.write("landed 着陸.txt", "x\n");
+    fs::remove_file(repo.at("old.txt")).unwrap();
+    fs::create_dir(repo.at("old.txt")).unwrap();
+    repo.write("old.txt/inside", "a person's\n");
+    let failure = ours.land(&land_spec("main", &head)).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::DirtyCheckout, "one is otherwise");
+    fs::remove_dir_all(repo.at("old.txt")).unwrap();
+    repo.write("README.md", "edited by a person\n");
+    assert!(matches!(ours.land(&land_spec("main", &head)).await.unwrap(), Landed::Done { .. }));
+    assert_eq!(repo.git(["status", "--porcelain"]), " M README.md");
+    assert_eq!(repo.git(["diff", "--stat", "HEAD^2", "HEAD"]), "");
+}
+
 #[tokio::test]
 async fn a_base_that_moved_is_told() {
     let repo = Repo::new();

@@ -5,9 +5,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use miyabi_core::failure::FailureClass;
 use miyabi_core::ports::Worktrees;
+use miyabi_core::worktree::Landed;
 
-use crate::common::{Repo, commit_spec, write};
+use crate::common::{Repo, commit_file, commit_spec, land_spec, write};
 
 /// A lock that nobody has held for a long time.
 fn stale(lock: &Path) {
@@ -51,11 +53,25 @@ async fn locks_from_before_the_machine_was_started_are_removed() {
     let locks = ["packed-refs.lock", "config.lock", "refs/miyabi/keep/run-1/step-1/1.lock"];
     let locks = locks.map(|lock| repo.at(".git").join(lock));
     locks.iter().for_each(|lock| stale(lock));
-    let held = repo.at(".git/index.lock");
-    fs::write(&held, "").unwrap();
     repo.worktrees().inspect().await.unwrap();
     assert_eq!(locks.iter().filter(|lock| lock.exists()).count(), 0);
-    assert!(held.exists(), "somebody may hold it");
+}
+
+/// A long-lived process looks again after it met one: here a git was killed long after the first look.
+#[tokio::test]
+async fn a_lock_that_was_met_is_looked_at_before_the_next_call() {
+    let repo = Repo::new();
+    let ours = repo.worktrees();
+    let worktree = ours.open(&repo.spec("a")).await.unwrap();
+    let head = commit_file(&ours, &worktree, "new.txt", "x\n").await.commit;
+    let lock = repo.at(".git/refs/heads/main.lock");
+    stale(&lock);
+    let failure = ours.land(&land_spec("main", &head)).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Transient, "{failure:?}");
+    let landed = ours.land(&land_spec("main", &head)).await.unwrap();
+    assert_eq!(landed, Landed::Done { commit: repo.head(), already: false });
+    assert!(!lock.exists());
+    assert_eq!(repo.git(["status", "--porcelain"]), "");
 }
 
 /// Git that goes on when its miyabi is dead: the next one looks at nothing before it has ended.
