@@ -9,11 +9,12 @@ use miyabi_core::failure::{Failure, FailureClass};
 use serde_json::Value;
 
 /// The built-in templates by name.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("analyst", include_str!("../../../prompts/analyst.md")),
     ("codegen", include_str!("../../../prompts/codegen.md")),
     ("coordinator", include_str!("../../../prompts/coordinator.md")),
     ("resolve", include_str!("../../../prompts/resolve.md")),
+    ("reviewer", include_str!("../../../prompts/reviewer.md")),
     ("rework", include_str!("../../../prompts/rework.md")),
 ];
 

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use crate::yaml;
 
 /// The built-in roles by name.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("codegen", include_str!("../../../agents/codegen.md")),
     ("conflict", include_str!("../../../agents/conflict.md")),
     ("coordinator", include_str!("../../../agents/coordinator.md")),
     ("issue", include_str!("../../../agents/issue.md")),
     ("review", include_str!("../../../agents/review.md")),
+    ("rework", include_str!("../../../agents/rework.md")),
 ];
 
 /// A named agent.
@@ -27,7 +28,7 @@ pub struct Role {
     pub adapter: Option<String>,
     /// The template of its prompt: `prompts/<name>.md`.
     pub prompt: String,
-    /// The schema of its structured answer: `analysis` or `decomposition`; none: its work is what it changes.
+    /// The schema of its structured answer: `analysis`, `decomposition` or `remarks`; none: its work is what it changes.
     pub output: Option<String>,
     /// What it does, in Markdown: the text below the front matter.
     #[serde(skip)]
@@ -56,7 +57,7 @@ pub enum RoleError {
 impl From<RoleError> for Failure {
     fn from(error: RoleError) -> Self {
         let hint = match error {
-            RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review",
+            RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review, rework",
             _ => {
                 "a role begins with `---`, then `name`, `description`, `prompt` and perhaps `adapter` and `output`"
             }
@@ -148,6 +149,13 @@ mod tests {
             ),
             (
                 "review",
+                "reviewer",
+                Some(
+                    "remarks",
+                ),
+            ),
+            (
+                "rework",
                 "rework",
                 None,
             ),

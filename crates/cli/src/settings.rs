@@ -73,6 +73,8 @@ pub struct AgentSettings {
     pub default: String,
     /// Who analyses and decomposes; empty: the deterministic readers.
     pub planner: String,
+    /// Who reads finished changes; empty: nobody but tools and people.
+    pub reviewer: String,
     /// Where Claude Code is; empty: on the PATH.
     pub claude_program: String,
     /// Whether agents get PID namespaces.

@@ -29,6 +29,8 @@ pub struct Start {
     pub adapter: Adapter,
     /// Who analyses and decomposes; none: the deterministic readers.
     pub planner: Option<Adapter>,
+    /// Who reads the finished change; none: nobody but tools and people.
+    pub reviewer: Option<Adapter>,
 }
 
 /// Looks at repository, flow and agents. Writes nothing.
@@ -55,14 +57,18 @@ pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Re
         Some(adapter) => at(adapter.clone(), &context.cwd),
         None => at(parse(&home.settings.agent.default)?, &home.root),
     };
-    let planner = &home.settings.agent.planner;
-    let planner = if planner.is_empty() { None } else { Some(at(parse(planner)?, &home.root)) };
-    for needed in std::iter::once(&adapter).chain(&planner) {
+    let helper = |setting: &str| match setting {
+        "" => Ok(None),
+        text => parse(text).map(|adapter| Some(at(adapter, &home.root))),
+    };
+    let planner = helper(&home.settings.agent.planner)?;
+    let reviewer = helper(&home.settings.agent.reviewer)?;
+    for needed in std::iter::once(&adapter).chain(&planner).chain(&reviewer) {
         if let Some(missing) = home.agents.missing(needed).await {
             return Err(missing.into());
         }
     }
-    Ok(Start { state, flow, adapter, planner })
+    Ok(Start { state, flow, adapter, planner, reviewer })
 }
 
 /// The issue, open. Errors: `Input` when it is not there or closed.
@@ -121,6 +127,7 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> R
         policy: home.settings.policy.clone(),
         adapter: start.adapter.clone(),
         planner: start.planner.clone(),
+        reviewer: start.reviewer.clone(),
         actor: asked.actor.clone(),
         trigger: asked.trigger.clone(),
         hosted: home.github.is_some(),

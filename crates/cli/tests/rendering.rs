@@ -73,6 +73,7 @@ fn events() -> Vec<Event> {
         policy: Policy::default(),
         adapter: Adapter::Claude,
         planner: None,
+        reviewer: None,
         actor: "愛子".to_owned(),
         trigger: "cli".to_owned(),
 

@@ -172,6 +172,9 @@ pub struct RunStarted {
     /// Who analyses and decomposes; none: the deterministic readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planner: Option<Adapter>,
+    /// Who reads the finished change; none: nobody but tools and people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer: Option<Adapter>,
     /// Who asked for the run.
     pub actor: String,
     /// How: `cli`, `label`, `comment` …

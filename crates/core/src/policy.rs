@@ -40,6 +40,8 @@ pub struct Policy {
     pub review_from: u32,
     /// From this score on a change is merged without a person.
     pub merge_from: u32,
+    /// How sure an agent that reads changes has to be of a serious remark before a person merges, in per cent.
+    pub remark_confidence: u32,
     /// Points for tests and coverage; with the three others 100.
     pub weight_tests: u32,
     /// Points for a linter that finds nothing.
@@ -116,6 +118,7 @@ impl Default for Policy {
             open_from: 80,
             review_from: 60,
             merge_from: 90,
+            remark_confidence: 80,
             weight_tests: 35,
             weight_lint: 25,
             weight_security: 20,

@@ -1,5 +1,6 @@
 //! The quality report: what the checks measured, and the score made of it.
 
+mod reading;
 mod score;
 
 use std::ops::Add;
@@ -7,6 +8,7 @@ use std::ops::Add;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use reading::{Reading, Remark, Remarks};
 pub use score::{MAX_ISSUES, quality_label, score};
 
 use crate::ids::{CommitId, TreeId};
@@ -333,6 +335,9 @@ pub struct Report {
     /// Paths of the change that only a person lets in, by the policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guarded: Vec<String>,
+    /// What an agent that read the change remarked; none: nobody was asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
     /// How the score was rescaled, when the policy excludes what could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescaled: Option<String>,

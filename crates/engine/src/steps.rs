@@ -4,6 +4,7 @@ mod ci;
 mod finish;
 mod merge;
 mod planning;
+mod reading;
 mod review;
 mod session;
 mod task;

@@ -94,6 +94,7 @@ pub fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         policy: Policy { max_parallel, ..Policy::default() },
         adapter: Adapter::Claude,
         planner: None,
+        reviewer: None,
         actor: "someone".to_owned(),
         trigger: "cli".to_owned(),
         hosted: false,

@@ -126,6 +126,7 @@ pub fn run_started(plan: Plan) -> RunStarted {
         plan,
         policy: Policy::default(),
         planner: None,
+        reviewer: None,
         adapter: Adapter::Command(vec!["./agent.sh".to_owned()]),
         actor: "alice".to_owned(),
         trigger: "cli".to_owned(),

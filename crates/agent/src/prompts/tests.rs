@@ -38,6 +38,10 @@ fn values() -> Value {
             { "path": "logo.png", "kind": "CONFLICT (binary)", "text": null },
         ],
         "analysis": { "complexity": 4.5 },
+        "base": "4f2c803062aa",
+        "commit": "97c1b2a4d5e6",
+        "files": ["src/password.rs", "tests/パス.rs"],
+        "found": ["unused import"],
         "schema": { "type": "object" },
         "fence": FENCE,
     })
@@ -317,6 +321,11 @@ fn resolve() {
 
     End with a few sentences for the reviewer: what you changed, and what you left open.
     "#);
+}
+
+#[test]
+fn reviewer() {
+    insta::assert_snapshot!(built_in("reviewer", &with("/findings", json!([]))));
 }
 
 #[test]

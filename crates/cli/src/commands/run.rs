@@ -220,6 +220,7 @@ fn view(home: &Home, start: &Start, issue: Issue, joins_run: Option<u64>) -> Pla
         problems: problems.unwrap_or_default(),
         agent: start.adapter.to_string(),
         planner: start.planner.as_ref().map(ToString::to_string),
+        reviewer: start.reviewer.as_ref().map(ToString::to_string),
         base: (start.state.branch.clone(), start.state.head.to_string()),
         policy,
         would,

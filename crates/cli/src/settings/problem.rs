@@ -101,6 +101,7 @@ pub(super) fn of_ranges(
         ("policy.open_from", 0.0, 100.0),
         ("policy.review_from", 0.0, 100.0),
         ("policy.merge_from", 0.0, 101.0),
+        ("policy.remark_confidence", 0.0, 101.0),
         ("policy.task_attempts", 1.0, 100.0),
         ("policy.rework_attempts", 0.0, 100.0),
         ("policy.conflict_attempts", 0.0, 100.0),
@@ -165,9 +166,9 @@ pub(super) fn of_ranges(
             format!("`policy.missing_checks` is `{missing}`, expected `zero` or `exclude`"),
         );
     }
-    for key in ["agent.default", "agent.planner"] {
+    for key in ["agent.default", "agent.planner", "agent.reviewer"] {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();
-        let may_be_empty = key == "agent.planner";
+        let may_be_empty = key != "agent.default";
         if !(text.is_empty() && may_be_empty)
             && let Err(message) = text.parse::<miyabi_core::session::Adapter>()
         {

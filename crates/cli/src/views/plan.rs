@@ -33,6 +33,8 @@ pub struct PlanView {
     pub agent: String,
     /// Who would rate and decompose in place of the deterministic readers.
     pub planner: Option<String>,
+    /// Who would read the finished change.
+    pub reviewer: Option<String>,
     /// The base branch and its commit.
     pub base: (String, String),
     /// The numbers behind the decisions.
@@ -122,6 +124,9 @@ pub fn render(plan: &PlanView) -> String {
             "{} would rate and decompose the issue; what stands above is the deterministic readers' view\n",
             clean_line(planner)
         ));
+    }
+    if let Some(reviewer) = &plan.reviewer {
+        out.push_str(&format!("{} would read the finished change\n", clean_line(reviewer)));
     }
     out.push_str("\nwould:\n");
     for (n, step) in plan.would.iter().enumerate() {

@@ -228,6 +228,10 @@ fn agent(run: &Run, uses: Uses) -> String {
             run.decomposition().map(|tasks| tasks.coordinator).or_else(planner).unwrap_or_default()
         }
         Uses::Execute => run.started.adapter.to_string(),
+        Uses::Review => run
+            .report()
+            .and_then(|report| report.reading)
+            .map_or_else(|| "miyabi".to_owned(), |reading| format!("miyabi, {}", reading.by)),
         _ => "miyabi".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use crate::event::Gate;
 use crate::failure::Failure;
 use crate::ids::{CommitId, StepId};
 use crate::plan::{Extension, Integrate, Purpose, Step, TaskWork, Uses, Work};
-use crate::report::{CheckEnd, Report, Severity};
+use crate::report::{CheckEnd, Reading, Remark, Report, Severity};
 use crate::run::{Phase, Run, StepState};
 use crate::task::Task;
 use crate::worktree::ConflictFile;
@@ -210,7 +210,7 @@ pub(super) fn evidence_lines(failure: &Failure) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// What a report found, one line each: closed gates, failed checks, then findings that cost points.
+/// What a report found, one line each: closed gates, failed checks, findings that cost points, then remarks.
 pub(super) fn findings(report: &Report) -> Vec<String> {
     let failed = report.checks.iter().filter(|check| check.end == CheckEnd::Failed);
     let failed = failed.map(|check| format!("`{}` failed", check.command.join(" ")));
@@ -224,11 +224,13 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
             let first = finding.message.lines().next().unwrap_or_default();
             format!("{place}{first} [{}]", finding.rule)
         });
-    report.gates.iter().cloned().chain(failed).chain(found).collect()
+    let remarks = report.reading.iter().flat_map(Reading::remarks);
+    let remarks = remarks.filter(|remark| remark.severity > Severity::Low).map(Remark::line_of);
+    report.gates.iter().cloned().chain(failed).chain(found).chain(remarks).collect()
 }
 
-/// Who approved an earlier change of this run, and the score that it had then.
-pub(super) fn earlier_approval(run: &Run, change: &StepState) -> Option<(String, u32)> {
+/// Who approved an earlier change of this run, and the report that it had then.
+pub(super) fn earlier_approval(run: &Run, change: &StepState) -> Option<(String, Report)> {
     let earlier = run.steps().iter().rev().find(|state| {
         state.step.id != change.step.id
             && state.step.work == Work::Uses(Uses::Change)
@@ -237,8 +239,8 @@ pub(super) fn earlier_approval(run: &Run, change: &StepState) -> Option<(String,
     })?;
     let answer = earlier.answer.as_ref()?;
     let reports = run.steps().iter().filter(|state| state.step.work == Work::Uses(Uses::Review));
-    let scores = reports.filter_map(|state| state.output()?.get("score")?.as_u64());
     // The newest report is the one being judged; the approval spoke of the one before it.
-    let before = scores.collect::<Vec<_>>().into_iter().rev().nth(1)?;
-    Some((answer.by.clone(), u32::try_from(before).ok()?))
+    let reports: Vec<_> = reports.filter_map(StepState::output).collect();
+    let before = reports.into_iter().rev().nth(1)?;
+    Some((answer.by.clone(), serde_json::from_value(before.clone()).ok()?))
 }

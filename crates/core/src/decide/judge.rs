@@ -9,7 +9,7 @@ use crate::autonomy;
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::{Failure, FailureClass};
 use crate::plan::{OnFailure, Uses, Work};
-use crate::report::{Recommendation, Report};
+use crate::report::{Recommendation, Remark, Report};
 use crate::run::{Phase, Run, StepState};
 use crate::task::Decomposition;
 
@@ -373,24 +373,29 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         Some(_) => return block(state, answered_by(state), events),
         None => write::of_change(run, state, &report, events),
     }
-    let guarded = !report.guarded.is_empty();
-    if !guarded && report.recommendation == Recommendation::Approve && report.score >= policy.merge_from {
+    let held = held(&report, run);
+    if held.is_empty()
+        && report.recommendation == Recommendation::Approve
+        && report.score >= policy.merge_from
+    {
         let rule = format!("the score is at least {}: merged without a person", policy.merge_from);
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
-    if let Some((by, score)) = grow::earlier_approval(run, state).filter(|(_, score)| *score <= report.score)
+    if let Some((by, before)) = grow::earlier_approval(run, state)
+        && before.score <= report.score
+        && before.serious_remarks(policy).len() >= report.serious_remarks(policy).len()
     {
-        let rule = format!("{by} approved it at score {score}, and the score did not fall");
+        let rule = format!("{by} approved it at score {}, and the score did not fall", before.score);
         return gate(events, step, Gate::Proceed, rule, &numbers);
     }
     let question = Question {
-        severity: if guarded { Urgency::Medium } else { Urgency::Low },
-        reason: if guarded {
-            "it touches what only a person lets in".to_owned()
-        } else {
+        severity: if held.is_empty() { Urgency::Low } else { Urgency::Medium },
+        reason: if held.is_empty() {
             format!("score {} is below {}: a person merges", report.score, policy.merge_from)
+        } else {
+            held.join(", and ")
         },
-        failing: report.guarded.iter().chain(&report.not_measured).cloned().collect(),
+        failing: looked_at(&report, run),
         recommendation: "look at the change, then merge it".to_owned(),
         actions: vec![
             (APPROVE, "merge the change".to_owned()),
@@ -399,6 +404,27 @@ fn judge_change(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
         ],
     };
     ask(run, state, question, &numbers, now, events);
+}
+
+/// Why a person merges it whatever its score.
+fn held(report: &Report, run: &Run) -> Vec<String> {
+    let serious = report.serious_remarks(run.policy()).len();
+    let by = report.reading.as_ref().map_or("", |reading| reading.by.as_str());
+    let guarded = (!report.guarded.is_empty()).then(|| "it touches what only a person lets in".to_owned());
+    let remarks = match serious {
+        0 => None,
+        1 => Some(format!("{by} made a serious remark")),
+        many => Some(format!("{by} made {many} serious remarks")),
+    };
+    let unread = report.reading_failed().map(|_| format!("{by} could not read it"));
+    guarded.into_iter().chain(remarks).chain(unread).collect()
+}
+
+/// What a person who merges should look at.
+fn looked_at(report: &Report, run: &Run) -> Vec<String> {
+    let remarks = report.serious_remarks(run.policy()).into_iter().map(Remark::line_of);
+    let unread = report.reading_failed().map(str::to_owned);
+    report.guarded.iter().cloned().chain(remarks).chain(unread).chain(report.not_measured.clone()).collect()
 }
 
 /// What a reviewer wrote goes to an agent like what CI finds.

@@ -69,6 +69,7 @@ pub fn score(
         not_measured: tally.not_measured,
         notes: tally.notes,
         guarded: Vec::new(),
+        reading: None,
         rescaled,
         issues,
         measured,

@@ -6,7 +6,8 @@ use super::{counted, points};
 use crate::ids::IssueNumber;
 use crate::plain::{code, fenced, literal, one_line};
 use crate::report::{
-    Coverage, DocCounts, Finding, Measured, Measurements, Report, TestCounts, Vulnerabilities, quality_label,
+    Coverage, DocCounts, Finding, Measured, Measurements, Reading, Remark, Report, TestCounts,
+    Vulnerabilities, quality_label,
 };
 
 /// The most findings in the comment; the report has all of them.
@@ -34,12 +35,38 @@ fn quality_body(report: &Report) -> String {
         text.push_str(&fenced(&shown.join("\n"), "text"));
         text.push('\n');
     }
+    if let Some(reading) = &report.reading {
+        text.push_str(&reading_section(reading));
+    }
     let _ = writeln!(
         text,
         "Commit {}, tree {}.",
         code(report.commit.as_str(), 64),
         code(report.tree.as_str(), 64)
     );
+    text
+}
+
+/// What an agent that read the change says of it.
+fn reading_section(reading: &Reading) -> String {
+    let mut text = format!("### Remarks of {} (they are no points)\n\n", code(&reading.by, 100));
+    match &reading.remarks {
+        Measured::Missing(why) => {
+            let _ = writeln!(text, "None, because it could not: {}\n", literal(why, SENTENCE));
+        }
+        Measured::Value(remarks) if remarks.is_empty() => text.push_str("It found nothing wrong.\n\n"),
+        Measured::Value(remarks) => {
+            let line = |remark: &Remark| {
+                one_line(&format!("{} {}", remark.severity.as_str(), remark.line_of()), FINDING)
+            };
+            let shown: Vec<String> = remarks.iter().take(SHOWN).map(line).collect();
+            text.push_str(&fenced(&shown.join("\n"), "text"));
+            if remarks.len() > SHOWN {
+                let _ = writeln!(text, "and {} more", remarks.len() - SHOWN);
+            }
+            text.push('\n');
+        }
+    }
     text
 }
 

@@ -102,6 +102,7 @@ impl Play {
             policy,
             adapter: Adapter::Claude,
             planner: None,
+            reviewer: None,
             actor: "someone".to_owned(),
             trigger: "cli".to_owned(),
             hosted: false,

@@ -5,12 +5,9 @@ use miyabi_core::autonomy;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::naming;
 use miyabi_core::run::{Run, StepState};
-use miyabi_core::session::Adapter;
 use miyabi_core::task::{Decomposition, Task, TaskProblem, check_tasks, read_tasks};
-use miyabi_core::worktree::{Worktree, WorktreeSpec};
-use schemars::{JsonSchema, schema_for};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use miyabi_core::worktree::WorktreeSpec;
+use serde_json::json;
 
 use super::session::Seat;
 use super::{Job, Outcome, Working, ready};
@@ -25,7 +22,8 @@ pub(super) fn analyse(world: World, job: &Job<'_>) -> Working {
     let findings = wrong_before(job.state);
     Box::pin(async move {
         let values = json!({ "issue": issue, "analysis": read_issue(&issue), "findings": findings });
-        let mut analysis: Analysis = ask(&world, &seat, &planner, spec, "analyst", values).await?;
+        let worktree = world.worktrees.open(&spec).await?;
+        let mut analysis: Analysis = seat.ask(&world, &planner, &worktree, "analyst", values).await?;
         if !(0.0..=10.0).contains(&analysis.complexity) {
             let why = format!("complexity {} is not between 0.0 and 10.0", analysis.complexity);
             return Err(Failure::new(FailureClass::BadAnswer, why));
@@ -58,7 +56,9 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
             Some(planner) => {
                 let spec = WorktreeSpec { keep_work: true, ..spec };
                 let values = json!({ "issue": issue, "analysis": analysis, "findings": findings });
-                let answer: Decomposition = ask(&world, &seat, planner, spec, "coordinator", values).await?;
+                let worktree = world.worktrees.open(&spec).await?;
+                let answer: Decomposition =
+                    seat.ask(&world, planner, &worktree, "coordinator", values).await?;
                 Decomposition { coordinator: planner.to_string(), ..answer }
             }
         };
@@ -92,25 +92,6 @@ fn integration(run: &Run, job: &Job<'_>) -> WorktreeSpec {
         base: run.started.base_commit.clone(),
         keep_work: false,
     }
-}
-
-/// Asks an agent for JSON of the shape `T`, in a checkout that it may read.
-async fn ask<T: JsonSchema + DeserializeOwned>(
-    world: &World,
-    seat: &Seat,
-    planner: &Adapter,
-    spec: WorktreeSpec,
-    template: &str,
-    mut values: Value,
-) -> Result<T, Failure> {
-    let schema = schema_for!(T).to_value();
-    values["schema"] = schema.clone();
-    values["fence"] = Value::String(world.ids.new_id());
-    let prompt = world.agents.prompt(template, &values)?;
-    let worktree: Worktree = world.worktrees.open(&spec).await?;
-    let outcome = seat.run(world, planner, &worktree, prompt).await?;
-    let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
-    serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Outcome {

@@ -11,6 +11,9 @@ use miyabi_core::ports::SessionWatch;
 use miyabi_core::run::Run;
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
 use miyabi_core::worktree::Worktree;
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Job, Progress, stop};
@@ -49,6 +52,30 @@ impl Seat {
             progress: job.progress.clone(),
             stop: job.stop.clone(),
         }
+    }
+
+    /// A further session of the same attempt.
+    pub(super) fn again(self, world: &World) -> Self {
+        let transcript = self.transcript.with_extension("again.log");
+        Self { session: SessionId::new(world.ids.new_id()), transcript, ..self }
+    }
+
+    /// Asks an agent for JSON of the shape `T`, in a checkout that it may read.
+    pub(super) async fn ask<T: JsonSchema + DeserializeOwned>(
+        &self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        template: &str,
+        mut values: Value,
+    ) -> Result<T, Failure> {
+        let schema = schema_for!(T).to_value();
+        values["schema"] = schema.clone();
+        values["fence"] = Value::String(world.ids.new_id());
+        let prompt = world.agents.prompt(template, &values)?;
+        let outcome = self.run(world, adapter, worktree, prompt).await?;
+        let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
+        serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
     }
 
     /// Runs the session in a worktree. A program that did not end well is a failure of the attempt.
