@@ -18,9 +18,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use hmac::{Hmac, KeyInit, Mac};
+use miyabi_core::event::Answer;
+use miyabi_core::ids::{EscalationId, RunId};
 use miyabi_core::ports::{Clock, Deliveries, DeliveryFilter};
 use miyabi_forge::webhook::Secrets;
-use miyabi_server::{Live, Ports, Server, Settings};
+use miyabi_server::{Live, Ports, Refused, Server, Settings};
 use miyabi_store::SqliteStore;
 use miyabi_testkit::ManualClock;
 use serde_json::json;
@@ -105,6 +107,16 @@ async fn floor_server(database: &Path) -> SocketAddr {
     address
 }
 
+/// Nothing is asked here.
+struct Nobody;
+
+#[async_trait::async_trait]
+impl miyabi_server::Answers for Nobody {
+    async fn answer(&self, _: &RunId, _: &EscalationId, _: Answer) -> Result<(), Refused> {
+        Err(Refused::NotTaken("nothing is asked".to_owned()))
+    }
+}
+
 /// The server that people get.
 async fn our_server(store: &Arc<SqliteStore>) -> SocketAddr {
     let clock = Arc::new(ManualClock::new("2026-11-20T00:00:01Z".parse().unwrap()));
@@ -113,6 +125,7 @@ async fn our_server(store: &Arc<SqliteStore>) -> SocketAddr {
         deliveries: Arc::clone(store) as _,
         issues: Arc::clone(store) as _,
         clock: clock as Arc<dyn Clock>,
+        answers: Arc::new(Nobody),
     };
     let settings = Settings { github: Secrets::parse(SECRET), ..Settings::default() };
     let server = Server::new(ports, settings, Live::new());

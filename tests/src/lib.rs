@@ -9,3 +9,4 @@ pub mod model_endpoint;
 pub mod people;
 pub mod published;
 pub mod seen;
+pub mod terminal;

@@ -11,6 +11,7 @@ use miyabi_core::run::Run;
 use miyabi_core::status::Status;
 use miyabi_engine::Rest;
 
+use crate::asking::Terminal;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -56,12 +57,43 @@ enum Left {
 }
 
 /// Drives these runs at once until each ends, asks, or is interrupted; tells how it went and says the exit code.
+///
+/// At a terminal, what they ask can be answered at once, and they go on.
 pub async fn drive(
     context: &Context,
     home: &Home,
     entries: &[Entry],
     interrupt: &Interrupt,
 ) -> Result<Exit, CliError> {
+    let mut exits = to_rest(context, home, entries, interrupt).await?;
+    let Some(mut terminal) = exits.contains(&exit::WAITING).then(|| Terminal::of(context)).flatten() else {
+        return Ok(exit::worst(exits));
+    };
+    while exits.contains(&exit::WAITING) && !interrupt.is_asked() {
+        let mut answered = Vec::new();
+        for (index, entry) in entries.iter().enumerate().filter(|(index, _)| exits[*index] == exit::WAITING) {
+            if terminal.ask(context, home, &entry.id, interrupt).await? {
+                answered.push((index, Entry { is_new: false, ..entry.clone() }));
+            }
+        }
+        if answered.is_empty() {
+            break;
+        }
+        let (places, entries): (Vec<_>, Vec<_>) = answered.into_iter().unzip();
+        for (index, exit) in places.into_iter().zip(to_rest(context, home, &entries, interrupt).await?) {
+            exits[index] = exit;
+        }
+    }
+    Ok(exit::worst(exits))
+}
+
+/// Drives these runs at once until each rests; tells how it went and says the exit code of each.
+async fn to_rest(
+    context: &Context,
+    home: &Home,
+    entries: &[Entry],
+    interrupt: &Interrupt,
+) -> Result<Vec<Exit>, CliError> {
     let sink = Sink::new(context.output, Arc::clone(&home.clock));
     let many = entries.len() > 1;
     let work = join_all(entries.iter().map(|entry| one(home, entry, &sink, interrupt, many)));
@@ -86,9 +118,9 @@ pub async fn drive(
         exits.push(tell(context, home, entry, left).await?);
     }
     if sink.is_broken() {
-        return Ok(exit::BROKEN_PIPE);
+        return Ok(vec![exit::BROKEN_PIPE; entries.len()]);
     }
-    Ok(exit::worst(exits))
+    Ok(exits)
 }
 
 async fn one(home: &Home, entry: &Entry, sink: &Arc<Sink>, interrupt: &Interrupt, many: bool) -> Left {

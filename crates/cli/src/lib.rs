@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod asking;
 pub mod clones;
 pub mod commands;
 pub mod context;

@@ -3,10 +3,12 @@
 //! Each repository is a [`Site`]; the first one is the one that the server was started for, and keeps the deliveries.
 
 mod answers;
+mod door;
 mod drivers;
 mod enrolment;
 mod missed;
 mod orders;
+mod places;
 mod replies;
 mod schedule;
 mod site;
@@ -18,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use miyabi_core::delivery::{Delivery, Verdict};
 use miyabi_core::trigger::{Matched, Order, TriggerSettings};
 use miyabi_server::Arrivals;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::context::Context;
@@ -26,6 +28,7 @@ use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::wiring::Home;
 use enrolment::Enrolment;
+use places::Places;
 use site::{Shared, Site};
 
 /// So many deliveries are looked at together.
@@ -67,7 +70,7 @@ impl Serving {
             context: context.clone(),
             rules,
             interrupt: Arc::clone(interrupt),
-            places: Arc::new(Semaphore::new(home.settings.serve.max_runs.max(1) as usize)),
+            places: Places::new(home.settings.serve.max_runs.max(1) as usize),
             rested: Arc::new(Notify::new()),
         };
         let enrolment = Enrolment::new(&home);

@@ -1,8 +1,14 @@
 //! What goes on without a person, and what does not: by the labels of an issue and by the paths of a change.
 
+use crate::decide::{APPROVE, MODIFY};
+use crate::event::Answer;
 use crate::issue::Issue;
 use crate::policy::Policy;
 
+/// Where an answer comes from that nobody gave.
+pub const DEADLINE: &str = "deadline";
+/// Where an answer comes from that somebody gave by merging the change at the forge.
+pub const MERGED: &str = "change merged";
 /// The label of an issue that goes before all others.
 pub const HOTFIX: &str = "priority:P0-Critical";
 
@@ -27,6 +33,25 @@ pub fn guarded<'a>(policy: &Policy, paths: impl Iterator<Item = &'a String>) -> 
     guarded.sort();
     guarded.dedup();
     guarded
+}
+
+/// Who may give this answer; none: everybody who may answer at all.
+///
+/// `guarded`: the question is asked because of `approve_labels` or `approve_paths`.
+pub fn approvers<'a>(policy: &'a Policy, guarded: bool, answer: &Answer) -> Option<&'a [String]> {
+    let lets_pass = [APPROVE, MODIFY].contains(&answer.action.as_str());
+    // What the forge let somebody do is done, and nobody gives the default answer.
+    if !lets_pass || [DEADLINE, MERGED].contains(&answer.from.as_str()) {
+        return None;
+    }
+    let of_guarded = Some(policy.guarded_approvers.as_slice()).filter(|names| guarded && !names.is_empty());
+    of_guarded.or(Some(policy.approvers.as_slice())).filter(|names| !names.is_empty())
+}
+
+/// Whether somebody is one of these; logins are written with or without `@`.
+pub fn is_among(names: &[String], by: &str) -> bool {
+    let by = by.trim_start_matches('@');
+    names.iter().any(|name| name.trim_start_matches('@').eq_ignore_ascii_case(by))
 }
 
 /// Whether something can be covered by it: one that guards nothing is a mistake, not a wish.

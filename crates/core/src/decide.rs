@@ -39,6 +39,7 @@ pub fn decide(run: &Run, now: Timestamp) -> Vec<EventBody> {
     }
     if events.is_empty() {
         budget::tell(run, &mut events);
+        remind(run, now, &mut events);
         for state in run.to_judge(now) {
             judge::judge(run, state, now, &mut events);
         }
@@ -58,11 +59,21 @@ fn answer_by_default(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
             answer: Answer {
                 action: question.default_action.clone(),
                 by: "miyabi".to_owned(),
-                from: "deadline".to_owned(),
+                from: crate::autonomy::DEADLINE.to_owned(),
                 note: format!("no answer before {}", question.deadline),
                 tasks: Vec::new(),
             },
         });
+    }
+}
+
+/// People are told again of what stays open.
+fn remind(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
+    for question in run.questions.values() {
+        let Some(state) = run.step(&question.step) else { continue };
+        if let Some(number) = run.due_reminder(question, now) {
+            tell::of_reminder(run, state, question, number, events);
+        }
     }
 }
 

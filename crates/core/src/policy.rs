@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Urgency;
+
 /// What happens to points that could not be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +34,10 @@ pub struct Policy {
     pub approve_labels: Vec<String>,
     /// Changes that touch one of these are merged by a person, whatever their score: folders, files, `*.ending`.
     pub approve_paths: Vec<String>,
+    /// Who may approve; empty: everybody who may answer.
+    pub approvers: Vec<String>,
+    /// Who may approve what `approve_labels` and `approve_paths` ask about; empty: the approvers.
+    pub guarded_approvers: Vec<String>,
     /// How long a told person has to stop it, in seconds.
     pub notify_delay_secs: u64,
     /// From this score on a change is opened.
@@ -100,6 +106,16 @@ pub struct Policy {
     pub ci_poll_secs: u64,
     /// The longest a CI run may take before a person is asked, in seconds.
     pub ci_deadline_secs: u64,
+    /// After how many seconds, and again after as many, people are told once more of a question that is urgent: 0: never.
+    pub remind_high_secs: u64,
+    /// The same for questions of the day.
+    pub remind_medium_secs: u64,
+    /// The same for questions that can wait.
+    pub remind_low_secs: u64,
+    /// From which urgency on questions go out by mail.
+    pub mail_from: Urgency,
+    /// From which urgency on questions go to Slack.
+    pub slack_from: Urgency,
     /// How long a question to a person stays open, in seconds; then its default action is taken.
     pub escalation_deadline_secs: u64,
 }
@@ -114,6 +130,8 @@ impl Default for Policy {
             approve_above: 7.0,
             approve_labels: Vec::new(),
             approve_paths: Vec::new(),
+            approvers: Vec::new(),
+            guarded_approvers: Vec::new(),
             notify_delay_secs: 300,
             open_from: 80,
             review_from: 60,
@@ -148,6 +166,11 @@ impl Default for Policy {
             ci_grace_secs: 60,
             ci_poll_secs: 15,
             ci_deadline_secs: 6 * 3600,
+            remind_high_secs: 4 * 3600,
+            remind_medium_secs: 24 * 3600,
+            remind_low_secs: 0,
+            mail_from: Urgency::Low,
+            slack_from: Urgency::Low,
             escalation_deadline_secs: 7 * 24 * 3600,
         }
     }

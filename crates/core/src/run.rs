@@ -6,6 +6,7 @@
 
 mod extend;
 mod fold;
+pub(crate) mod reminding;
 mod spending;
 mod step;
 
@@ -50,6 +51,7 @@ pub struct Run {
     pub sessions: Vec<SessionState>,
     /// Questions without an answer.
     pub questions: BTreeMap<EscalationId, Escalation>,
+    reminded: reminding::Reminded,
     /// How many questions there were.
     pub questions_raised: u32,
     /// How many of them a person answered.
@@ -168,11 +170,12 @@ impl Run {
             && light.is_empty()
     }
 
-    /// When to decide again although nothing happened: the next retry, the end of a notice, a question's deadline.
+    /// When to decide again although nothing happened: the next retry, the end of a notice, a question's reminder
+    /// or deadline.
     pub fn next_wake(&self) -> Option<Timestamp> {
         let timed = self.next_timer();
         let deadline = self.questions.values().map(|question| question.deadline).min();
-        timed.into_iter().chain(deadline).min()
+        timed.into_iter().chain(deadline).chain(self.next_reminder()).min()
     }
 
     /// The next time that something happens by itself, questions left aside.

@@ -1,5 +1,6 @@
-//! The read routes: runs, questions, issues and deliveries as the store has them.
+//! The routes behind the guard: runs, questions, issues and deliveries as the store has them, and answers.
 
+mod answers;
 mod deliveries;
 mod issues;
 mod runs;
@@ -8,6 +9,7 @@ use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 
+pub(crate) use answers::answer;
 pub(crate) use deliveries::{delivery, delivery_body, list_deliveries};
 pub(crate) use issues::{issue, list_changes, list_issues};
 pub(crate) use runs::{all_live, escalations, events, job, list_runs, run};
@@ -40,6 +42,7 @@ fn limit(wanted: Option<u32>) -> u32 {
 /// What is answered, for its description.
 #[cfg(test)]
 pub(crate) mod schemas {
+    pub(crate) use super::answers::{Given as AnswerGiven, Taken as AnswerTaken};
     pub(crate) use super::deliveries::{Row as DeliveryRow, Shown as DeliveryPage};
     pub(crate) use super::issues::IssuePage;
     pub(crate) use super::runs::RunPage;

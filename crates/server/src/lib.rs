@@ -20,4 +20,4 @@ pub use live::Live;
 pub use routes::app;
 pub use serve::{ServeError, run};
 pub use settings::{Limits, Settings};
-pub use state::{Arrivals, Ports, Server};
+pub use state::{Answers, Arrivals, Ports, Refused, Server};

@@ -8,18 +8,20 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use miyabi_core::event::{Event, EventBody};
+use miyabi_core::event::{Answer, Event, EventBody};
+use miyabi_core::ids::{EscalationId, RunId};
 use miyabi_core::issue::{Change, Issue};
 use miyabi_core::ports::{Deliveries, EscalationRow, LocalRecords, RunRow, Store};
+use miyabi_forge::webhook::Secrets;
 use miyabi_testkit::{ManualClock, MemoryStore, fixtures};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use crate::answer::Problem;
-use crate::api::schemas::{DeliveryPage, DeliveryRow, IssuePage, RunPage};
+use crate::api::schemas::{AnswerGiven, AnswerTaken, DeliveryPage, DeliveryRow, IssuePage, RunPage};
 use crate::routes::{guarded_routes, open_routes};
-use crate::{Live, Ports, Server, Settings, app};
+use crate::{Answers, Live, Ports, Refused, Server, Settings, app};
 
 /// One operation.
 struct Operation {
@@ -30,15 +32,22 @@ struct Operation {
     /// Name, type and meaning of what stands behind the `?`.
     query: &'static [(&'static str, &'static str, &'static str)],
     answers: Vec<(u16, &'static str, Value)>,
+    /// What is sent; a `post` without it is a delivery.
+    body: Option<Value>,
 }
 
 fn operation(method: &'static str, path: &'static str, id: &'static str, summary: &'static str) -> Operation {
-    Operation { method, path, id, summary, query: &[], answers: Vec::new() }
+    Operation { method, path, id, summary, query: &[], answers: Vec::new(), body: None }
 }
 
 impl Operation {
     fn query(mut self, query: &'static [(&'static str, &'static str, &'static str)]) -> Self {
         self.query = query;
+        self
+    }
+
+    fn body(mut self, content: Value) -> Self {
+        self.body = Some(content);
         self
     }
 
@@ -71,7 +80,9 @@ impl Operation {
         if !parameters.is_empty() {
             document["parameters"] = json!(parameters);
         }
-        if self.method == "post" {
+        if let Some(body) = &self.body {
+            document["requestBody"] = json!({ "required": true, "content": body });
+        } else if self.method == "post" {
             document["security"] = json!([]);
             document["requestBody"] = json!({
                 "required": true,
@@ -132,6 +143,8 @@ fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
     let (event, escalation) = (schemas.subschema_for::<Event>(), schemas.subschema_for::<EscalationRow>());
     let (issue, issue_page) = (schemas.subschema_for::<Issue>(), schemas.subschema_for::<IssuePage>());
     let change = schemas.subschema_for::<Change>();
+    let given = of(schemas.subschema_for::<AnswerGiven>());
+    let taken_answer = of(schemas.subschema_for::<AnswerTaken>());
     let (row, delivery) = (schemas.subschema_for::<DeliveryRow>(), schemas.subschema_for::<DeliveryPage>());
     let mut events = list(event);
     events["text/event-stream"] = json!({ "schema": { "type": "string" } });
@@ -195,6 +208,25 @@ fn operations(schemas: &mut SchemaGenerator) -> Vec<Operation> {
             "The questions.",
             list(escalation),
         ),
+        operation(
+            "post",
+            "/api/v1/escalations/{id}/answer",
+            "answerEscalation",
+            "Answer an open question; its run goes on",
+        )
+        .body(given)
+        .answers(200, "The answer is on the disk.", taken_answer)
+        .answers(400, "It cannot be read.", problem.clone())
+        .answers(401, "A token is needed, and there is none or a wrong one.", problem.clone())
+        .answers(403, "Host or origin are not known here, or the server has no token.", problem.clone())
+        .answers(404, "No such question is open.", problem.clone())
+        .answers(
+            409,
+            "It takes another answer, somebody else has to approve, or several repos have such a question.",
+            problem.clone(),
+        )
+        .answers(413, "It is above 1 MiB.", problem.clone())
+        .answers(415, "It is no JSON.", problem.clone()),
         read("/api/v1/issues", "listIssues", "Issues of the local forge, newest first")
             .query(&[("all", "boolean", "closed ones, too")])
             .answers(200, "The issues.", list(issue))
@@ -280,8 +312,19 @@ fn every_route_is_described_and_every_description_is_served() {
     assert_eq!(served, described);
 }
 
+/// Takes no answer.
+struct Nobody;
+
+#[async_trait::async_trait]
+impl Answers for Nobody {
+    async fn answer(&self, _: &RunId, question: &EscalationId, _: Answer) -> Result<(), Refused> {
+        Err(Refused::NotTaken(format!("question `{question}` is not open")))
+    }
+}
+
 struct Stage {
     server: Server,
+    ports: Ports,
     run: String,
     delivery: String,
 }
@@ -303,10 +346,11 @@ async fn stage() -> Stage {
         deliveries: Arc::clone(&store) as Arc<dyn Deliveries>,
         issues: Arc::clone(&store) as Arc<dyn LocalRecords>,
         clock: Arc::new(ManualClock::new(fixtures::at(0))),
+        answers: Arc::new(Nobody),
     };
     ports.deliveries.record(&delivery).await.unwrap();
-    let server = Server::new(ports, Settings::default(), Live::new());
-    Stage { server, run: run.to_string(), delivery: delivery.key.to_string() }
+    let server = Server::new(ports.clone(), Settings::default(), Live::new());
+    Stage { server, ports, run: run.to_string(), delivery: delivery.key.to_string() }
 }
 
 #[tokio::test]
@@ -339,4 +383,47 @@ async fn answers_are_as_they_are_described() {
         assert_eq!(wrong, [] as [String; 0], "{url}: {value:#}");
     }
     assert!(seen > 10, "{seen} answers were looked at");
+}
+
+/// Each way in which an answer is refused at the door is one that is described.
+#[tokio::test]
+async fn answers_are_for_holders_of_a_token_who_say_what_they_mean() {
+    let stage = stage().await;
+    let settings = || Settings { token: Secrets::parse("the-token"), ..Settings::default() };
+    let with_token = Server::new(stage.ports.clone(), settings(), Live::new());
+    stage.ports.store.create_run(&fixtures::new_run(2, 2), fixtures::at(0)).await.unwrap();
+    let asks =
+        fixtures::every_body().into_iter().filter(|body| matches!(body, EventBody::EscalationRaised(_)));
+    let asks = fixtures::events(&fixtures::run_id(2), 1, asks);
+    stage.ports.store.append(1, &asks).await.unwrap();
+    let open = stage.ports.store.open_escalations().await.unwrap();
+    let id = open.first().unwrap().id.to_string();
+    let described = document()["paths"]["/api/v1/escalations/{id}/answer"]["post"]["responses"].clone();
+    let good = r#"{"action": "approve_anyway"}"#;
+    let large = format!(r#"{{"action": "reject", "note": "{}"}}"#, "長".repeat(400_000));
+    let bearer = Some("Bearer the-token");
+    for (server, token, media, id, body, expected) in [
+        (&stage.server, None, "application/json", id.as_str(), good, 403),
+        (&with_token, None, "application/json", &id, good, 401),
+        (&with_token, Some("Bearer other"), "application/json", &id, good, 401),
+        (&with_token, bearer, "text/plain", &id, good, 415),
+        (&with_token, bearer, "application/x-www-form-urlencoded", &id, good, 415),
+        (&with_token, bearer, "application/json", &id, "", 400),
+        (&with_token, bearer, "application/json", &id, r#"{"action": 1}"#, 400),
+        (&with_token, bearer, "application/json", &id, r#"{"action": "reject", "by": "alice"}"#, 400),
+        (&with_token, bearer, "application/json", &id, &large, 413),
+        (&with_token, bearer, "application/json", "77-1", good, 404),
+        (&with_token, bearer, "application/json; charset=utf-8", &id, good, 409),
+    ] {
+        let mut request = Request::post(format!("/api/v1/escalations/{id}/answer"))
+            .header("host", "localhost")
+            .header("content-type", media);
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let status = app(server).oneshot(request).await.unwrap().status();
+        assert_eq!(status.as_u16(), expected, "{media} {id} {:?}", body.get(..40));
+        assert!(described[status.as_str()].is_object(), "{status} is not described");
+    }
 }

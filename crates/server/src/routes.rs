@@ -64,6 +64,7 @@ pub(crate) fn guarded_routes() -> Vec<Route> {
         ("/api/v1/runs/{run}/events", get(api::events)),
         ("/api/v1/live", get(api::all_live)),
         ("/api/v1/escalations", get(api::escalations)),
+        ("/api/v1/escalations/{id}/answer", post(api::answer)),
         ("/api/v1/issues", get(api::list_issues)),
         ("/api/v1/issues/{number}", get(api::issue)),
         ("/api/v1/changes", get(api::list_changes)),

@@ -3,12 +3,32 @@
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use miyabi_core::event::Answer;
+use miyabi_core::failure::Failure;
+use miyabi_core::ids::{EscalationId, RunId};
 use miyabi_core::ports::{Clock, Deliveries, LocalRecords, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::counters::Counters;
 use crate::live::Live;
 use crate::settings::Settings;
+
+/// Takes answers to questions, and has the runs go on that asked.
+#[async_trait]
+pub trait Answers: Send + Sync {
+    /// Records the answer, if the question takes it and whoever gives it may.
+    async fn answer(&self, run: &RunId, question: &EscalationId, answer: Answer) -> Result<(), Refused>;
+}
+
+/// Why an answer was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// It is answered already, takes another answer, or somebody else has to approve; in words.
+    NotTaken(String),
+    /// It could not be recorded.
+    Failed(Failure),
+}
 
 /// What the server needs from the world.
 #[derive(Clone)]
@@ -21,6 +41,8 @@ pub struct Ports {
     pub issues: Arc<dyn LocalRecords>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Who takes answers.
+    pub answers: Arc<dyn Answers>,
 }
 
 /// The server: what every request shares. Clones are the same server.

@@ -6,10 +6,11 @@ mod modifying;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use miyabi_core::event::{Answer, EventBody};
+use miyabi_core::event::Answer;
 use miyabi_core::ports::{EscalationRow, RunFilter, RunRow};
 use miyabi_core::task::Task;
 
+use crate::asking::give;
 use crate::context::Context;
 use crate::driving::{self, Entry};
 use crate::error::CliError;
@@ -163,14 +164,7 @@ pub async fn answer(
     let by = actor(context, &home.root).await;
     let told = format!("answered {} with {action}", row.id);
     let answer = Answer { action, by, from: "cli".to_owned(), note, tasks };
-    let fact = EventBody::EscalationAnswered { escalation: row.id.clone(), answer };
-    home.engine(None).tell(&row.run, &[fact]).await.map_err(|error| match error {
-        miyabi_engine::EngineError::Log(_) => {
-            CliError::input(format!("question {} is not open any more", row.id))
-                .hint("`miyabi escalation list` shows the open ones")
-        }
-        other => other.into(),
-    })?;
+    give(home, context, &row.run, &row.escalation, answer).await?;
     context.output.note(&told);
     if no_resume {
         return Ok(exit::DONE);

@@ -70,15 +70,16 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
     })?;
 
     let home = Arc::new(home);
+    let interrupt = Arc::new(Interrupt::listen(context.output));
+    let serving = Arc::new(Serving::new(context, Arc::clone(&home), rules, &interrupt)?);
     let ports = Ports {
         store: Arc::clone(&home.store),
         deliveries: Arc::clone(&home.deliveries),
         issues: Arc::clone(&home.records),
         clock: Arc::clone(&home.clock),
+        answers: Arc::clone(&serving) as Arc<dyn miyabi_server::Answers>,
     };
     let server = Server::new(ports, settings, live);
-    let interrupt = Arc::new(Interrupt::listen(context.output));
-    let serving = Serving::new(context, Arc::clone(&home), rules, &interrupt)?;
     let arrivals = server.arrivals();
     for (provider, variable) in SECRETS {
         if context.var(variable).is_none() && provider == Provider::Github && home.github.is_some() {

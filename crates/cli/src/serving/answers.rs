@@ -1,5 +1,6 @@
 //! Answers to open questions: from comments, and from what people did with the change itself.
 
+use miyabi_core::autonomy;
 use miyabi_core::event::{Answer, Escalation, EventBody};
 use miyabi_core::issue::ChangeState;
 use miyabi_core::plan::{Uses, Work};
@@ -75,7 +76,11 @@ async fn answer(
         let ids: Vec<_> = question.actions.iter().map(|action| action.id.as_str()).collect();
         return Ok(Some(format!("question {} takes {}", question.id, ids.join(", "))));
     }
-    give(site, row, question, action, actor, "comment", note.trim()).await?;
+    let given = answer_of(action, actor, "comment", note.trim());
+    if let Err(why) = run.may_answer(&question.id, &given) {
+        return Ok(Some(why));
+    }
+    give(site, row, question, given).await?;
     Ok(None)
 }
 
@@ -95,10 +100,10 @@ pub(super) async fn by_standing(
     let by = standing.by.as_deref().unwrap_or(actor);
     match standing.state {
         ChangeState::Merged if takes(question, APPROVE) => {
-            give(site, row, question, APPROVE, by, "change merged", "").await
+            give(site, row, question, answer_of(APPROVE, by, autonomy::MERGED, "")).await
         }
         ChangeState::Closed if takes(question, REJECT) => {
-            give(site, row, question, REJECT, by, "change closed", "").await
+            give(site, row, question, answer_of(REJECT, by, "change closed", "")).await
         }
         ChangeState::Open if !standing.remarks.is_empty() && takes(question, REWORK) => {
             let lines: Vec<_> = standing.remarks.iter().map(Remark::line).collect();
@@ -106,7 +111,7 @@ pub(super) async fn by_standing(
             let lines: Vec<_> =
                 lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
             let by = &standing.remarks[0].by;
-            give(site, row, question, REWORK, by, "review", &lines.join("\n")).await
+            give(site, row, question, answer_of(REWORK, by, "review", &lines.join("\n"))).await
         }
         _ => Ok(()),
     }
@@ -116,22 +121,17 @@ fn takes(question: &Escalation, action: &str) -> bool {
     question.actions.iter().any(|known| known.id == action)
 }
 
-async fn give(
-    site: &Site,
-    row: &RunRow,
-    question: &Escalation,
-    action: &str,
-    by: &str,
-    from: &str,
-    note: &str,
-) -> Result<(), CliError> {
-    let answer = Answer {
+fn answer_of(action: &str, by: &str, from: &str, note: &str) -> Answer {
+    Answer {
         action: action.to_owned(),
         by: by.to_owned(),
         from: from.to_owned(),
         note: note.to_owned(),
         tasks: Vec::new(),
-    };
+    }
+}
+
+async fn give(site: &Site, row: &RunRow, question: &Escalation, answer: Answer) -> Result<(), CliError> {
     let fact = EventBody::EscalationAnswered { escalation: question.id.clone(), answer };
     site.tell(row, fact).await
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use miyabi_core::autonomy;
 use miyabi_core::ids::RunId;
 use miyabi_engine::Rest;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use super::places::Places;
 use super::site::Shared;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
@@ -25,7 +27,7 @@ pub(super) struct Drivers {
     home: Arc<Home>,
     interrupt: Arc<Interrupt>,
     /// Runs that work at once.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     state: Mutex<State>,
     /// Told when a driver ended.
     ended: Arc<Notify>,
@@ -96,11 +98,13 @@ impl Drivers {
 
     /// Drives the run until it rests; says when it is worth another look.
     async fn once(&self, run: &RunId) -> Option<Timestamp> {
-        let place = tokio::select! {
-            place = self.places.acquire() => place.ok(),
-            () = self.interrupt.stop() => None,
+        // One that cannot be read is told of below.
+        let known = self.home.engine(None).read(run).await.ok().flatten();
+        let is_urgent = known.is_some_and(|run| autonomy::is_hotfix(&run.started.issue));
+        let _place = tokio::select! {
+            place = self.places.take(is_urgent) => place,
+            () = self.interrupt.stop() => return None,
         };
-        place.as_ref()?;
         match self.locked(run).await {
             Ok(wake) => wake,
             Err(error) => {

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use miyabi_core::ports::RunFilter;
 use miyabi_core::trigger::TriggerSettings;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::drivers::Drivers;
+use super::places::Places;
 use super::schedule::Schedule;
 use crate::context::Context;
 use crate::error::CliError;
@@ -25,7 +26,7 @@ pub(super) struct Shared {
     pub(super) rules: TriggerSettings,
     pub(super) interrupt: Arc<Interrupt>,
     /// Runs that work at once.
-    pub(super) places: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
     /// Told when a run came to rest.
     pub(super) rested: Arc<Notify>,
 }

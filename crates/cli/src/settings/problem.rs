@@ -126,6 +126,9 @@ pub(super) fn of_ranges(
         ("policy.ci_grace_secs", 0.0, 86_400.0),
         ("policy.ci_poll_secs", 1.0, 300.0),
         ("policy.ci_deadline_secs", 1.0, 31_536_000.0),
+        ("policy.remind_high_secs", 0.0, 315_360_000.0),
+        ("policy.remind_medium_secs", 0.0, 315_360_000.0),
+        ("policy.remind_low_secs", 0.0, 315_360_000.0),
         ("policy.escalation_deadline_secs", 1.0, 315_360_000.0),
         ("serve.max_runs", 1.0, 1000.0),
         ("serve.sweep_secs", 1.0, 86_400.0),
@@ -165,6 +168,13 @@ pub(super) fn of_ranges(
             "policy.missing_checks",
             format!("`policy.missing_checks` is `{missing}`, expected `zero` or `exclude`"),
         );
+    }
+    for key in ["policy.mail_from", "policy.slack_from"] {
+        let text = values.get(key).and_then(Value::as_str).unwrap_or_default();
+        if !matches!(text, "low" | "medium" | "high") {
+            let shown = crate::output::clean::short(text, 60);
+            wrong(key, format!("`{key}` is `{shown}`, expected `low`, `medium` or `high`"));
+        }
     }
     for key in ["agent.default", "agent.planner", "agent.reviewer"] {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();

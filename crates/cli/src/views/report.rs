@@ -323,7 +323,7 @@ fn value<T: Copy>(measured: &Measured<T>) -> Option<T> {
 
 fn interventions(run: &Run) -> Vec<Intervention> {
     let answers = run.steps().iter().filter_map(|state| {
-        let answer = state.answer.as_ref().filter(|answer| answer.from != "deadline")?;
+        let answer = state.answer.as_ref().filter(|answer| answer.from != miyabi_core::autonomy::DEADLINE)?;
         let note = if answer.note.is_empty() { String::new() } else { format!(": {}", answer.note) };
         let what = format!("{} from {}{note}", answer.action, answer.from);
         Some(Intervention { step: Some(state.step.id.to_string()), by: answer.by.clone(), what })

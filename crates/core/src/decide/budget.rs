@@ -69,6 +69,14 @@ pub(super) fn tell(run: &Run, events: &mut Vec<EventBody>) {
             continue;
         }
         of_status(run, first, &what, &format!("the budget is nearly used up: {nearly}"), events);
-        notify(run, first, &what, "the budget is nearly used up", &format!("{nearly}.\n"), events);
+        notify(
+            run,
+            first,
+            Urgency::Medium,
+            &what,
+            "the budget is nearly used up",
+            &format!("{nearly}.\n"),
+            events,
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! What people are told while a run goes on: where it stands, what they are asked, and what was answered.
 
 use super::write::{comment, record};
-use crate::event::{Escalation, EventBody};
+use crate::event::{Escalation, EventBody, Urgency};
 use crate::intent::Write;
+use crate::run::reminding::{channels_for, reminder_name};
 use crate::run::{Run, StepState};
 use crate::status::Status;
 use crate::view;
@@ -27,7 +28,21 @@ pub(super) fn of_question(
     of_status(run, state, &key, &format!("waits for an answer: {}", escalation.reason), events);
     let subject = format!("a question: {}", escalation.reason);
     let body = view::question_note(escalation);
-    notify(run, state, &format!("{key}-note"), &subject, &body, events);
+    notify(run, state, escalation.severity, &format!("{key}-note"), &subject, &body, events);
+}
+
+/// The question once more, to those who are told by mail or chat.
+pub(super) fn of_reminder(
+    run: &Run,
+    state: &StepState,
+    escalation: &Escalation,
+    number: i64,
+    events: &mut Vec<EventBody>,
+) {
+    let subject = format!("still a question: {}", escalation.reason);
+    let body = view::question_note(escalation);
+    let what = reminder_name(&escalation.id, number);
+    notify(run, state, escalation.severity, &what, &subject, &body, events);
 }
 
 /// The answer, in the comment that asked.
@@ -41,7 +56,7 @@ pub(super) fn of_answer(run: &Run, state: &StepState, events: &mut Vec<EventBody
 /// That work on a hotfix begins, to those who are told by mail or chat.
 pub(super) fn of_hotfix(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
     let body = format!("Work on it begins now. To stop it: `miyabi cancel {}`.", run.started.number);
-    notify(run, state, "hotfix-note", "a hotfix begins", &body, events);
+    notify(run, state, Urgency::High, "hotfix-note", "a hotfix begins", &body, events);
 }
 
 /// The end of the run, to those who are told by mail or chat.
@@ -53,13 +68,14 @@ pub(super) fn of_end(
     events: &mut Vec<EventBody>,
 ) {
     let subject = format!("run {} {status}", run.started.number);
-    notify(run, state, "end-note", &subject, &view::end_note(run, status, reason), events);
+    notify(run, state, Urgency::High, "end-note", &subject, &view::end_note(run, status, reason), events);
 }
 
 /// A message to those who are told by mail or chat.
 pub(super) fn notify(
     run: &Run,
     state: &StepState,
+    urgency: Urgency,
     what: &str,
     subject: &str,
     body: &str,
@@ -68,7 +84,7 @@ pub(super) fn notify(
     let subject = format!("[miyabi] {}#{} {subject}", run.started.repo, run.started.issue.number);
     let subject = crate::plain::one_line(&subject, 200);
     let url = run.started.issue.url.clone();
-    for &channel in &run.started.channels {
+    for channel in channels_for(run.policy(), &run.started.channels, urgency) {
         let what = format!("{what}-{}", channel.as_str());
         let (subject, body, url) = (subject.clone(), body.to_owned(), url.clone());
         record(run, state, &what, false, Write::Notify { channel, subject, body, url }, events);

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Phase, Ready, Run, SessionState, Spending, StepState, Weight, weight};
+use crate::autonomy;
 use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{Attempt, StepId};
+use crate::ids::{Attempt, EscalationId, StepId};
 use crate::plan::{Extension, Plan, RunCondition, Uses, Work};
 use crate::status::Status;
 use crate::task::{Decomposition, check_tasks};
@@ -61,6 +62,7 @@ impl Run {
             cancelled_by: None,
             sessions: Vec::new(),
             questions: BTreeMap::new(),
+            reminded: Default::default(),
             questions_raised: 0,
             answers_by_people: 0,
             open_intents: Vec::new(),
@@ -134,6 +136,7 @@ impl Run {
                 if self.questions.insert(question.id.clone(), (**question).clone()).is_some() {
                     return Err(format!("question `{}` was raised already", question.id));
                 }
+                self.reminded.asked(&question.id, at);
                 self.questions_raised += 1;
                 Ok(())
             }
@@ -171,6 +174,7 @@ impl Run {
                     return Err(format!("intent `{}` was recorded already", intent.id));
                 }
                 self.intents.insert(intent.id.clone(), None);
+                self.reminded.written(intent);
                 self.open_intents.push((**intent).clone());
                 Ok(())
             }
@@ -344,7 +348,10 @@ impl Run {
         Ok(())
     }
 
-    fn answered(&mut self, question: &crate::ids::EscalationId, answer: &Answer) -> Result<(), String> {
+    /// Whether this answer to a question may be given now, and by whom it is given.
+    ///
+    /// Errors: in words, why not: it is answered already, takes another answer, or somebody else has to approve.
+    pub fn may_answer(&self, question: &EscalationId, answer: &Answer) -> Result<(), String> {
         let Some(asked) = self.questions.get(question) else {
             return Err(format!("question `{question}` is not open"));
         };
@@ -352,9 +359,23 @@ impl Run {
             return Err(format!("`{}` is no answer to question `{question}`", answer.action));
         }
         let ix = self.known(&asked.step)?;
+        if let Some(names) = autonomy::approvers(self.policy(), self.is_guarded(ix), answer)
+            && !autonomy::is_among(names, &answer.by)
+        {
+            let (by, names) = (&answer.by, names.join(", "));
+            return Err(format!("`{by}` may not approve question `{question}`; who may: {names}"));
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, question: &EscalationId, answer: &Answer) -> Result<(), String> {
+        self.may_answer(question, answer)?;
+        let asked = self.questions.get(question).ok_or("the question is gone")?;
+        let ix = self.known(&asked.step)?;
         let modified = self.modified(ix, answer)?;
         let asked = self.questions.remove(question);
-        if answer.from != "deadline" {
+        self.reminded.answered(question);
+        if answer.from != autonomy::DEADLINE {
             self.answers_by_people += 1;
         }
         let state = &mut self.steps[ix];
@@ -372,6 +393,17 @@ impl Run {
         state.phase = Phase::Judging;
         self.judging.insert(ix);
         Ok(())
+    }
+
+    /// Whether a question of this step is asked because of a label of the issue or a path of the change.
+    fn is_guarded(&self, ix: usize) -> bool {
+        match self.steps[ix].step.work {
+            Work::Uses(Uses::Decompose) => {
+                autonomy::asking_label(self.policy(), &self.started.issue).is_some()
+            }
+            Work::Uses(Uses::Change) => self.report().is_some_and(|report| !report.guarded.is_empty()),
+            _ => false,
+        }
     }
 
     /// The decomposition that an answer puts in the place of a step's own.

@@ -4,4 +4,5 @@
 mod borders;
 mod budget;
 mod elsewhere;
+mod people;
 mod play;
