@@ -35,7 +35,7 @@ impl Checks for ToolChecks {
             return Err(QualityError::NoRoot { root: job.root.clone() }.into());
         }
         let root = job.root.canonicalize().map_err(|_| QualityError::NoRoot { root: job.root.clone() })?;
-        Ok(self.measure(job, &root, &mut Watch::new(stop)).await?)
+        Ok(self.measure(job, &root, &Watch::new(stop)).await?)
     }
 
     fn commands(&self, root: &Path, scope: Scope) -> Vec<String> {
@@ -61,7 +61,7 @@ impl ToolChecks {
         language.detected(&Project { options: &self.options, root, scratch })
     }
 
-    async fn measure(&self, job: &CheckJob, root: &Path, watch: &mut Watch) -> Result<Checked, QualityError> {
+    async fn measure(&self, job: &CheckJob, root: &Path, watch: &Watch) -> Result<Checked, QualityError> {
         let runner = CheckRunner::new(&self.options, job, root)?;
         let language = Language::of(root);
         let (mut sheet, broken) = match language {

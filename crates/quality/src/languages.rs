@@ -61,15 +61,24 @@ impl Language {
     pub(crate) fn detected(self, project: &Project<'_>) -> Detected {
         match self {
             Self::Rust => Detected::default(),
-            Self::Go => go::detected(project),
-            Self::Python => python::detected(project),
+            Self::Go => go::detected(project).in_parallel(),
+            Self::Python => python::detected(project).in_parallel(),
+            // All its tools write into `target/`.
             Self::Java => java::detected(project),
-            Self::Node => node::detected(project),
+            Self::Node => node::detected(project).in_parallel(),
         }
     }
 }
 
 impl Detected {
+    /// The same where tools that neither build nor run anything only read.
+    fn in_parallel(mut self) -> Self {
+        for spec in &mut self.specs {
+            spec.parallel = !matches!(spec.kind, CheckKind::Build | CheckKind::Tests);
+        }
+        self
+    }
+
     pub(crate) fn lack(&mut self, kind: CheckKind, why: &str) {
         self.missing.push((kind, why.to_owned()));
     }
@@ -87,7 +96,7 @@ impl Project<'_> {
     /// The text of a file in the checkout; empty if there is none. Longer ones than a megabyte are no manifests.
     pub(crate) fn text(&self, file: &str) -> String {
         let path = self.root.join(file);
-        let small = path.metadata().is_ok_and(|meta| meta.len() < 1_000_000);
+        let small = path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() < 1_000_000);
         if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() }
     }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::FutureExt as _;
+use futures::future::Shared;
 use miyabi_core::ports::Stop;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -103,35 +105,30 @@ impl Ran {
 }
 
 /// Knows whether the run asked to stop.
-pub(crate) struct Watch {
-    stop: Stop,
-    asked: bool,
-}
+#[derive(Clone)]
+pub(crate) struct Watch(Shared<Stop>);
 
 impl Watch {
     pub(crate) fn new(stop: Stop) -> Self {
-        Self { stop, asked: false }
+        Self(stop.shared())
     }
 
     /// Whether it is known that the run asked.
     pub(crate) fn has_asked(&self) -> bool {
-        self.asked
+        self.0.peek().is_some()
     }
 
-    async fn asked(&mut self) {
-        if !self.asked {
-            (&mut self.stop).await;
-            self.asked = true;
-        }
+    async fn asked(&self) {
+        self.0.clone().await;
     }
 }
 
 /// Runs the tool to its end, its deadline or the stop, whichever comes first. Afterwards it, its process group and
 /// everything that carries its mark is gone.
-pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, watch: &mut Watch) -> Ran {
+pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, watch: &Watch) -> Ran {
     let began = Instant::now();
     let argv = tool.argv.clone();
-    if watch.asked {
+    if watch.has_asked() {
         return Ran::without_output(argv, End::Stopped);
     }
     let mark = new_mark();

@@ -23,6 +23,7 @@ mod arbitrary;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The most that is read of one report: 64 MiB.
@@ -76,11 +77,21 @@ pub enum ReadError {
     },
 }
 
+/// Opens a file to be read. A pipe that stands there would be waited for, maybe for ever: it is no file.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(no_wait).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file")),
+    }
+}
+
 /// The bytes of a report file. Errors: `TooBig` over [`MAX_BYTES`], `Open` where it cannot be read.
 pub fn load(path: &Path, what: &str) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
+    open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(|source| ReadError::Open { what: what.to_owned(), path: path.to_owned(), source })?;
     if bytes.len() > MAX_BYTES {
@@ -106,6 +117,17 @@ mod tests {
             load(&path, "the LCOV report").expect_err("is refused").to_string(),
             "the LCOV report is larger than 64 MiB"
         );
+    }
+
+    #[test]
+    fn a_pipe_is_no_report_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().expect("works");
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("works");
+        assert!(made.success());
+        let error = load(&path, "the JUnit report").expect_err("is refused");
+        assert!(error.to_string().starts_with("the JUnit report cannot be opened at"), "{error}");
+        assert!(load(folder.path(), "the JUnit report").is_err(), "a folder neither");
     }
 
     #[test]

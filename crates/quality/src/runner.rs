@@ -5,6 +5,7 @@ use std::ops::Add;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::{FutureExt as _, StreamExt as _, stream};
 use miyabi_core::ports::CheckJob;
 use miyabi_core::report::{CheckEnd, CheckKind, Finding, Measured, Severity, TestCounts, Vulnerabilities};
 use tempfile::TempDir;
@@ -43,13 +44,14 @@ impl<'a> CheckRunner<'a> {
         self.scratch.path()
     }
 
-    /// Runs the specs of the job's scope and enters them: what builds first, and nothing else if that fails.
+    /// Runs the specs of the job's scope and enters them: what builds first, and nothing else if that fails. Those that
+    /// are in nobody's way run at once, beside the others.
     /// Says why the rest was not reached.
     pub(crate) async fn run_all(
         &self,
         specs: &[CheckSpec],
         sheet: &mut Sheet,
-        watch: &mut Watch,
+        watch: &Watch,
     ) -> Option<String> {
         let wanted: Vec<&CheckSpec> = specs.iter().filter(|spec| spec.is_in(self.job.scope)).collect();
         let (first, then): (Vec<_>, Vec<_>) =
@@ -62,14 +64,25 @@ impl<'a> CheckRunner<'a> {
                 return Some(format!("`{}` did not succeed", spec.name));
             }
         }
-        for spec in then {
-            let (ran, reading) = self.run(spec, watch).await;
-            enter(spec, &ran, reading, sheet);
+        let run = |turn: usize| self.run(then[turn], watch).map(move |ended| (turn, ended)).boxed();
+        let (beside, alone): (Vec<_>, Vec<_>) = (0..then.len()).partition(|&turn| then[turn].parallel);
+        let (beside, alone): (Vec<_>, Vec<_>) =
+            (beside.into_iter().map(run).collect(), alone.into_iter().map(run).collect());
+        let at_once = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let (mut ended, others): (Vec<_>, Vec<_>) = futures::join!(
+            stream::iter(beside).buffer_unordered(at_once).collect(),
+            stream::iter(alone).buffered(1).collect()
+        );
+        ended.extend(others);
+        // However they ended, they are told in the order in which they are listed.
+        ended.sort_by_key(|(turn, _)| *turn);
+        for (turn, (ran, reading)) in ended {
+            enter(then[turn], &ran, reading, sheet);
         }
         None
     }
 
-    async fn run(&self, spec: &CheckSpec, watch: &mut Watch) -> (Ran, Result<Reading, String>) {
+    async fn run(&self, spec: &CheckSpec, watch: &Watch) -> (Ran, Result<Reading, String>) {
         let place = match self.place(spec) {
             Ok(place) => place,
             Err(reason) => {
@@ -82,7 +95,7 @@ impl<'a> CheckRunner<'a> {
         (ran, reading)
     }
 
-    async fn start(&self, spec: &CheckSpec, place: &Path, watch: &mut Watch) -> Ran {
+    async fn start(&self, spec: &CheckSpec, place: &Path, watch: &Watch) -> Ran {
         let place = place.to_string_lossy();
         let argv: Vec<String> = spec.command.iter().map(|word| word.replace(REPORT, &place)).collect();
         let program = argv.first().map_or("", String::as_str);

@@ -35,7 +35,7 @@ pub(crate) async fn measure(
     options: &Options,
     job: &CheckJob,
     root: &Path,
-    watch: &mut Watch,
+    watch: &Watch,
 ) -> Result<(Sheet, Option<String>), QualityError> {
     let slot = match &options.build_dir {
         BuildDir::InTree => None,

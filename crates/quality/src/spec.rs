@@ -33,6 +33,8 @@ pub struct CheckSpec {
     pub weight: u32,
     /// The longest it may take; none: as long as any check.
     pub timeout: Option<Duration>,
+    /// It writes nothing that another check reads, so that both may run at once.
+    pub parallel: bool,
 }
 
 /// What a report is written in.
@@ -94,6 +96,7 @@ impl CheckSpec {
             env: Vec::new(),
             weight: 1,
             timeout: None,
+            parallel: false,
         }
     }
 

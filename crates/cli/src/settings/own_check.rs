@@ -20,7 +20,7 @@ const KINDS: [(&str, CheckKind); 6] = [
     ("security", CheckKind::Security),
     ("docs", CheckKind::Docs),
 ];
-const KEYS: [&str; 7] = ["name", "kind", "command", "format", "report", "timeout_secs", "weight"];
+const KEYS: [&str; 8] = ["name", "kind", "command", "format", "report", "timeout_secs", "weight", "parallel"];
 
 #[derive(Deserialize)]
 struct Table {
@@ -33,6 +33,8 @@ struct Table {
     timeout_secs: Option<u64>,
     #[serde(default = "one")]
     weight: u32,
+    #[serde(default)]
+    parallel: bool,
 }
 
 fn exit_code() -> String {
@@ -125,6 +127,7 @@ fn spec(value: &Value) -> Result<CheckSpec, Wrong> {
         env: Vec::new(),
         weight: table.weight,
         timeout: table.timeout_secs.map(Duration::from_secs),
+        parallel: table.parallel,
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Cargo<'a> {
     root: &'a Path,
     deadline: Duration,
     env: Vec<(OsString, OsString)>,
-    watch: &'a mut Watch,
+    watch: &'a Watch,
     scratch: TempDir,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Cargo<'a> {
         job: &CheckJob,
         root: &'a Path,
         build_folder: Option<&Path>,
-        watch: &'a mut Watch,
+        watch: &'a Watch,
     ) -> Result<Self, QualityError> {
         let mut env: Vec<(OsString, OsString)> =
             options.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();

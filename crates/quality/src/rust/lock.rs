@@ -1,8 +1,10 @@
 //! Leaving `Cargo.lock` as it was: cargo writes it whenever it does not fit the manifests.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use crate::read::open;
 
 /// What the lock file was before cargo ran; it is put back when this is dropped.
 pub(crate) struct Lock {
@@ -24,11 +26,16 @@ pub(crate) enum Became {
     Stuck,
 }
 
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map(|_| bytes)
+}
+
 impl Lock {
     /// Takes note of the lock file of this checkout.
     pub(crate) fn remember(root: &Path) -> Self {
         let path = root.join("Cargo.lock");
-        match fs::read(&path) {
+        match read(&path) {
             Ok(before) => Self { path, before: Some(before), done: false },
             Err(error) => Self { path, before: None, done: error.kind() != io::ErrorKind::NotFound },
         }
@@ -43,7 +50,7 @@ impl Lock {
         if std::mem::replace(&mut self.done, true) {
             return Became::Unchanged;
         }
-        let (became, result) = match (&self.before, fs::read(&self.path)) {
+        let (became, result) = match (&self.before, read(&self.path)) {
             (Some(before), Ok(now)) if *before == now => return Became::Unchanged,
             (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => return Became::Unchanged,
             (Some(before), _) => (Became::Changed, fs::write(&self.path, before)),

@@ -135,7 +135,7 @@ pub(crate) fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     for entry in fs::read_dir(root).unwrap().flatten() {
         if entry.file_type().unwrap().is_dir() {
             files.extend(tree(&entry.path()));
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             files.insert(entry.path(), fs::read(entry.path()).unwrap());
         }
     }

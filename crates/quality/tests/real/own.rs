@@ -52,6 +52,28 @@ async fn a_project_of_an_unknown_language_is_measured_by_its_own_checks() {
     assert_eq!(of(&checked, CheckKind::Format).end, not_measured(NOBODY));
 }
 
+/// Each waits until the other has begun; reports come in the order of the list all the same.
+#[tokio::test]
+async fn checks_that_are_in_nobodys_way_run_side_by_side() {
+    let mut bench = Bench::new();
+    let parallel = |script: &str| CheckSpec {
+        parallel: true,
+        timeout: Some(Duration::from_secs(60)),
+        ..spec(CheckKind::Lint, Format::Files, script)
+    };
+    bench.options.specs = vec![
+        spec(CheckKind::Build, Format::ExitCode, "mkfifo there back"),
+        parallel("echo one > there; read line < back; echo first.md"),
+        spec(CheckKind::Lint, Format::Files, "echo second.md"),
+        parallel("read line < there; echo two > back; echo third.md"),
+    ];
+    let checked = bench.check(Scope::Full).await;
+    let lint = checked.checks.iter().filter(|check| check.kind == CheckKind::Lint);
+    let files: Vec<_> = lint.map(|check| check.findings[0].file.as_deref()).collect();
+    assert_eq!(files, [Some("first.md"), Some("second.md"), Some("third.md")]);
+    assert_eq!(checked.measured.lint_warnings, Measured::Value(3));
+}
+
 const NOBODY: &str =
     "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
 
