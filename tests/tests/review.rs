@@ -97,6 +97,28 @@ fn warnings_that_were_there_before_are_told_and_do_not_count() {
     assert_eq!(all["breakdown"]["clippy"], 23.0, "both, where that is wanted");
 }
 
+/// A line that nobody touched may become wrong by what was done elsewhere: the base tells which.
+#[test]
+fn warnings_that_a_change_brings_to_other_lines_count() {
+    let env = TestEnv::with_crate(PROGRAM);
+    let text = env.read("src/lib.rs");
+    let old = "/// Says 日本.\npub fn old() -> &'static str {\n    return \"日本\";\n}\n\n";
+    let used = "fn helper() -> u32 {\n    7\n}\n\n/// Helps.\npub fn help() -> u32 {\n    helper()\n}\n\n";
+    env.write("src/lib.rs", &text.replacen("#[cfg(test)]", &format!("{old}{used}#[cfg(test)]"), 1));
+    env.git(&["commit", "--quiet", "--all", "--message", "What was there"]);
+    env.git(&["switch", "--quiet", "--create", "work"]);
+    // The lines of the old warning move, and the helper is used no more.
+    let text = env.read("src/lib.rs").replacen("    helper()\n", "    8\n", 1);
+    env.write("src/lib.rs", &format!("//! Helps.\n\n{}", text.trim_start_matches("//! Helps.\n\n")));
+    env.git(&["commit", "--quiet", "--all", "--message", "Help without a helper"]);
+    let report = env.miyabi(["review", "--format", "json"]).json();
+    assert_eq!(report["breakdown"]["clippy"], 24.0, "{report:#}");
+    let issues = report["issues"].to_string();
+    assert!(issues.contains("dead_code") && issues.contains("the base does not have it"), "{issues}");
+    assert!(report["notes"].to_string().contains("1 warning on lines that"), "{report:#}");
+    assert_eq!(env.git(&["status", "--porcelain"]), "");
+}
+
 #[test]
 fn what_cannot_be_reviewed_is_said() {
     let env = TestEnv::with_crate(PROGRAM);

@@ -56,7 +56,7 @@ pub struct Policy {
     pub weight_security: u32,
     /// Points for documentation.
     pub weight_docs: u32,
-    /// Whether warnings on lines that a change does not touch count as well.
+    /// Whether warnings that the merge base has, too, count as well.
     pub count_old_findings: bool,
     /// What happens to points that could not be measured.
     pub missing_checks: MissingChecks,

@@ -9,6 +9,7 @@ use miyabi_core::policy::Policy;
 use miyabi_core::ports::{AddedLine, CheckJob, Checks, Scope, Touched, Worktrees};
 use miyabi_core::redact::find_secrets;
 use miyabi_core::report::{Check, CheckEnd, CheckKind, Measured, Report, score};
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// Lines of the diff that are searched for secrets; a larger diff is named as not measured.
@@ -42,10 +43,14 @@ impl Measuring<'_> {
         // Of what is no change, or too large to be looked at line by line, all of it counts.
         let compares =
             !self.policy.count_old_findings && self.onto != self.commit && lines.len() <= DIFF_LINES;
+        let base = if compares { Some(self.base(worktrees).await) } else { None };
+        let base = base.transpose();
+        let folder = base.as_ref().ok().and_then(Option::as_ref);
         let job = CheckJob {
             root: self.root.to_owned(),
             scope: Scope::Full,
             touched: compares.then(|| Touched::of(&lines)),
+            base: folder.map(|folder| folder.path().to_owned()),
             deadline_secs: self.policy.check_deadline_secs,
             run: self.run.clone(),
         };
@@ -60,7 +65,21 @@ impl Measuring<'_> {
         };
         checked.checks.push(secrets);
         let guarded = self.guarded(worktrees).await?;
-        Ok(Report { guarded, ..score(checked.measured, checked.checks, self.policy, self.commit, tree) })
+        let mut report = score(checked.measured, checked.checks, self.policy, self.commit, tree);
+        if let Err(failure) = &base {
+            report
+                .notes
+                .push(format!("the lines of the change stand for its base, which is not at hand: {failure}"));
+        }
+        Ok(Report { guarded, ..report })
+    }
+
+    /// The files that the change started from.
+    async fn base(&self, worktrees: &dyn Worktrees) -> Result<TempDir, Failure> {
+        let folder = tempfile::Builder::new().prefix("miyabi-base-").tempdir();
+        let folder = folder.map_err(|error| Failure::caused(FailureClass::Unavailable, &error))?;
+        worktrees.lay_out_base(&self.onto, &self.commit, folder.path()).await?;
+        Ok(folder)
     }
 
     /// What it touches that only a person lets in.

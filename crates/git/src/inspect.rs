@@ -1,14 +1,18 @@
 //! Looking at the repository: its state, trees, and what lies between commits.
 
+use std::path::Path;
+
 use miyabi_core::ids::{CommitId, TreeId};
 use miyabi_core::ports::AddedLine;
 use miyabi_core::worktree::{Committed, RepoState};
 
 use crate::error::GitError;
+use crate::keep::RemovedAtEnd;
 use crate::names;
 use crate::parse;
 use crate::patch::AddedLines;
 use crate::repository::Repository;
+use crate::runner::Call;
 
 /// At most this many changed files are named.
 const NAMED: usize = 20;
@@ -104,6 +108,25 @@ impl Repository {
             self.git.stream(call, &mut |piece| lines.take(piece)).await?;
         }
         Ok(lines.finish())
+    }
+
+    /// See [`Worktrees::lay_out_base`](miyabi_core::ports::Worktrees::lay_out_base).
+    pub(crate) async fn base_files(
+        &self,
+        base: &CommitId,
+        head: &CommitId,
+        folder: &Path,
+    ) -> Result<(), GitError> {
+        let common = self.git.line(self.look(&["merge-base", base.as_str(), head.as_str()])).await?;
+        // Nothing is written beside the repository's own, which may only be looked at.
+        let index = folder.join(".miyabi-index");
+        let _gone = RemovedAtEnd(&index);
+        // In place of the checkout, whose index and files are left alone.
+        let call = Call::write(folder, &["read-tree", "--reset", "-u", &common])
+            .env("GIT_DIR", &self.common)
+            .env("GIT_WORK_TREE", folder)
+            .env("GIT_INDEX_FILE", &index);
+        self.git.ok(call).await.map(drop)
     }
 
     async fn remarks(&self) -> Result<Vec<String>, GitError> {

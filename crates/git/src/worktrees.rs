@@ -151,6 +151,10 @@ impl Worktrees for GitWorktrees {
         Ok(self.settled().await?.lines_added(base, head, limit).await?)
     }
 
+    async fn lay_out_base(&self, base: &CommitId, head: &CommitId, folder: &Path) -> Result<(), Failure> {
+        Ok(self.settled().await?.base_files(base, head, folder).await?)
+    }
+
     async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure> {
         let (repository, run, name) = (self.settled().await?, run.clone(), name.to_owned());
         carry(async move { repository.close_worktree(&run, &name).await }).await

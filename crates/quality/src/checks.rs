@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use miyabi_core::ports::{CheckJob, Checked, Checks, Failure, Scope, Stop};
+use miyabi_core::report::{CheckKind, Finding, Measured, Severity};
 
 use crate::error::QualityError;
+use crate::findings::finding;
 use crate::languages::{Detected, Language, Project};
 use crate::options::Options;
 use crate::process::Watch;
@@ -52,6 +54,15 @@ impl Checks for ToolChecks {
     }
 }
 
+fn about_base(why: &Measured<u64>) -> Finding {
+    let why = match why {
+        Measured::Missing(why) => why.as_str(),
+        Measured::Value(_) => "it was not looked at",
+    };
+    let message = format!("the lines of the change stand for its base, which could not be measured: {why}");
+    finding(CheckKind::Lint, Severity::Info, "base", &message)
+}
+
 const NO_LANGUAGE: &str =
     "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
 const NOT_REACHED: &str = "not reached";
@@ -62,6 +73,29 @@ impl ToolChecks {
     }
 
     async fn measure(&self, job: &CheckJob, root: &Path, watch: &Watch) -> Result<Checked, QualityError> {
+        let (mut sheet, otherwise) = self.fill_in(job, root, watch).await?;
+        if let Some(base) = job.base.as_ref().filter(|_| sheet.has_elsewhere()) {
+            let job =
+                CheckJob { root: base.clone(), scope: Scope::Lint, touched: None, base: None, ..job.clone() };
+            let (found, otherwise) = self.fill_in(&job, base, watch).await?;
+            match &found.measured.lint_warnings {
+                Measured::Value(_) => sheet.settle(&found),
+                Measured::Missing(_) => {
+                    let why = found.finish(&otherwise).measured.lint_warnings;
+                    sheet.remark(about_base(&why));
+                }
+            }
+        }
+        Ok(sheet.finish(&otherwise))
+    }
+
+    /// Runs everything of the job's scope. The answer is the sheet, and why what is open on it was not measured.
+    async fn fill_in(
+        &self,
+        job: &CheckJob,
+        root: &Path,
+        watch: &Watch,
+    ) -> Result<(Sheet, String), QualityError> {
         let runner = CheckRunner::new(&self.options, job, root)?;
         let language = Language::of(root);
         let (mut sheet, broken) = match language {
@@ -77,12 +111,25 @@ impl ToolChecks {
             }
             None => (Sheet::new(job), None),
         };
+        if language == Some(Language::Rust) {
+            self.leave_to_own(&mut sheet);
+        }
         let broken = match broken {
             None => runner.run_all(&self.options.specs, &mut sheet, watch).await,
             broken => broken,
         };
         let otherwise = if language.is_some() { NOT_REACHED } else { NO_LANGUAGE };
-        Ok(sheet.finish(broken.as_deref().unwrap_or(otherwise)))
+        Ok((sheet, broken.unwrap_or_else(|| otherwise.to_owned())))
+    }
+
+    /// What no tool of Rust's was there for is left to the checks that the project brings itself.
+    fn leave_to_own(&self, sheet: &mut Sheet) {
+        if self.options.specs.iter().any(|spec| spec.tells_lines()) {
+            sheet.open_coverage();
+        }
+        for spec in self.options.specs.iter().filter(|spec| !spec.format.is_coverage()) {
+            sheet.open(spec.kind);
+        }
     }
 
     /// What the language's tools leave open: unless a check of the project's own fills it in, the reason is known.

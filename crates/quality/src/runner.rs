@@ -303,7 +303,7 @@ fn enter(spec: &CheckSpec, ran: &Ran, reading: Result<Reading, String>, sheet: &
         }
     };
     let counted = if spec.kind == CheckKind::Lint {
-        sheet.new_ones(&mut reading.findings)
+        sheet.new_ones(&mut reading.findings, spec.weight)
     } else {
         let counted = reading.findings.iter().filter(|found| found.severity > Severity::Info).count();
         u64::try_from(counted).unwrap_or(u64::MAX)

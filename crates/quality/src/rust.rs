@@ -82,6 +82,9 @@ async fn measure_all(
         cargo.prepare(slot, scope).await?;
     }
     let built = lint::measure(cargo, sheet).await;
+    if scope == Scope::Lint {
+        return Ok((built == Built::No).then(|| DOES_NOT_BUILD.to_owned()));
+    }
     let built = match built {
         Built::No => Built::No,
         _ => tests::measure(cargo, sheet, &project, &toolchain, scope, built).await,

@@ -14,6 +14,8 @@ use crate::report::{Check, Finding, Measurements};
 pub enum Scope {
     /// What one task must satisfy before it is merged: build, tests, lint, format.
     Task,
+    /// What linters find, and the build that they need.
+    Lint,
     /// What the score is made of: all of it, with coverage, vulnerabilities and documentation.
     Full,
 }
@@ -48,9 +50,11 @@ pub struct CheckJob {
     pub scope: Scope,
     /// The longest that one tool may take, in seconds.
     pub deadline_secs: u64,
-    /// What the change adds: what linters find elsewhere was there before, is told, and does not count. None: all of it
-    /// counts.
+    /// What the change adds: what linters find elsewhere is looked up in the base. None: all of it counts.
     pub touched: Option<Touched>,
+    /// The files of the base, where what linters find off the lines of the change may have been before; that is told,
+    /// and does not count. None: all that is off those lines was there before.
+    pub base: Option<PathBuf>,
     /// The run, for the marks in the environment of the tools.
     pub run: RunId,
 }

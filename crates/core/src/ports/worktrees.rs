@@ -85,6 +85,10 @@ pub trait Worktrees: Send + Sync {
         limit: usize,
     ) -> Result<Vec<AddedLine>, Failure>;
 
+    /// Writes the files of the merge base of two commits into an empty folder, without a repository around them.
+    /// Errors: they have nothing in common.
+    async fn lay_out_base(&self, base: &CommitId, head: &CommitId, folder: &Path) -> Result<(), Failure>;
+
     /// Removes the checkout of that name and, when it is reachable elsewhere, its branch. Absent already is success.
     async fn close(&self, run: &RunId, name: &str) -> Result<Closed, Failure>;
 

@@ -102,6 +102,9 @@ impl Worktrees for Branches {
     async fn added_lines(&self, _: &CommitId, _: &CommitId, _: usize) -> Result<Vec<AddedLine>, Failure> {
         unused()
     }
+    async fn lay_out_base(&self, _: &CommitId, _: &CommitId, _: &Path) -> Result<(), Failure> {
+        unused()
+    }
     async fn close(&self, _: &RunId, _: &str) -> Result<Closed, Failure> {
         unused()
     }

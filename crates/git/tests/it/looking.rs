@@ -111,6 +111,19 @@ async fn added_lines_are_those_since_the_merge_base() {
     assert_eq!(ours.added_lines(&base, &head, 2).await.unwrap(), expected[..2]);
     assert_eq!(ours.added_lines(&base, &head, 0).await.unwrap(), []);
     assert_eq!(ours.added_lines(&head, &head, 9).await.unwrap(), []);
+
+    // The files that these lines were added to, whatever came after them.
+    let folder = repo.root().parent().unwrap().join("base 土台");
+    std::fs::create_dir(&folder).unwrap();
+    repo.write("README.md", "uncommitted\n");
+    let before = repo.snapshot();
+    ours.lay_out_base(&base, &head, &folder).await.unwrap();
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(read("README.md"), repo.git(["show", "HEAD^:README.md"]) + "\n");
+    assert!(read("src/lib.rs").contains("    1"));
+    assert!(!folder.join("bin").exists() && !folder.join(".git").exists());
+    assert_eq!(repo.snapshot(), before, "the checkout and its index are left alone");
+    assert!(ours.lay_out_base(&"1".repeat(40).into(), &head, &folder).await.is_err());
 }
 
 #[tokio::test]

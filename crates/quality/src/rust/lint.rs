@@ -84,7 +84,7 @@ pub(crate) fn enter_build(
 fn enter_lint(cargo: &Cargo<'_>, sheet: &mut Sheet, ran: &Ran, messages: &Messages) {
     let mut findings: Vec<_> =
         messages.diagnostics.iter().map(|one| finding_of(cargo, CheckKind::Lint, one)).collect();
-    let warnings = sheet.new_ones(&mut findings);
+    let warnings = sheet.new_ones(&mut findings, 1);
     sheet.measured.lint_warnings = Measured::Value(warnings);
     let end = if warnings == 0 { CheckEnd::Passed } else { CheckEnd::Failed };
     sheet.enter(CheckKind::Lint, &ran.argv, end, findings, ran.took);

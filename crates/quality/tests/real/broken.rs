@@ -3,7 +3,9 @@
 use miyabi_core::ports::Scope;
 use miyabi_core::report::{CheckEnd, CheckKind, DocCounts, Measured, Severity, TestCounts};
 
-use crate::common::{Bench, ends, found, not_measured, of};
+use miyabi_quality::spec::{CheckSpec, Format};
+
+use crate::common::{Bench, ends, found, not_measured, of, scored, shown};
 
 #[tokio::test]
 async fn twelve_warnings_and_two_failing_tests_are_counted() {
@@ -34,6 +36,24 @@ async fn twelve_warnings_and_two_failing_tests_are_counted() {
             (CheckKind::Format, CheckEnd::Passed)
         ]
     );
+}
+
+/// The example of the specification on a real crate: at 95 % of the lines it is 58, to the point.
+#[tokio::test]
+async fn twelve_warnings_and_two_failing_tests_are_58() {
+    let unused: String = (0..12).map(|n| format!("    let n{n} = {n};\n")).collect();
+    let mut bench = Bench::library(&format!(
+        "//! Demo.\n\n/// Wastes.\npub fn waste() {{\n{unused}}}\n\n#[cfg(test)]\nmod tests {{\n    #[test]\n    fn passes() {{}}\n\n    \
+         #[test]\n    fn fails() {{\n        panic!(\"雅\");\n    }}\n\n    #[test]\n    fn fails_too() {{\n        panic!();\n    }}\n}}\n"
+    ));
+    let lines: String = (1..=100).map(|line| format!("DA:{line},{}\n", u8::from(line > 5))).collect();
+    bench.file("lines.info", &format!("SF:src/lib.rs\n{lines}end_of_record\n"));
+    bench.options.specs =
+        vec![CheckSpec::new("lines", CheckKind::Tests, Format::Lcov, &["cat", "lines.info"])];
+    // cargo-llvm-cov is not there, so the project's own check stands in for it.
+    let report = scored(&bench.check(Scope::Full).await);
+    assert_eq!(report.score, 58);
+    insta::assert_snapshot!("rust", shown(&report));
 }
 
 #[tokio::test]

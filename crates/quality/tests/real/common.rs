@@ -5,9 +5,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use miyabi_core::ids::RunId;
+use miyabi_core::ids::{CommitId, RunId, TreeId};
+use miyabi_core::policy::Policy;
 use miyabi_core::ports::{CheckJob, Checked, Checks, Scope, Stop, Touched, never_stop};
-use miyabi_core::report::{Check, CheckEnd, CheckKind};
+use miyabi_core::report::{Check, CheckEnd, CheckKind, Measured, Report, score};
+use miyabi_core::view::quality_report;
 use miyabi_quality::{BuildDir, Options, ToolChecks};
 use tempfile::TempDir;
 
@@ -18,6 +20,7 @@ pub(crate) struct Bench {
     pub(crate) deadline_secs: u64,
     /// What the change adds, where there is one.
     pub(crate) touched: Option<Touched>,
+    pub(crate) base: Option<PathBuf>,
 }
 
 const TOOLS: [&str; 8] =
@@ -43,7 +46,7 @@ impl Bench {
         options.env.insert("PATH".into(), path);
         // Cargo looks for its companions in its home first.
         options.env.insert("CARGO_HOME".into(), folder.path().join("home").into());
-        Self { folder, options, deadline_secs: 300, touched: None }
+        Self { folder, options, deadline_secs: 300, touched: None, base: None }
     }
 
     /// A library crate `demo` with this source.
@@ -84,6 +87,7 @@ impl Bench {
 
     pub(crate) fn job(&self, scope: Scope) -> CheckJob {
         CheckJob {
+            base: self.base.clone(),
             root: self.root(),
             scope,
             touched: self.touched.clone(),
@@ -165,4 +169,22 @@ pub(crate) fn found(checked: &Checked, kind: CheckKind) -> Vec<String> {
 
 pub(crate) fn not_measured(reason: &str) -> CheckEnd {
     CheckEnd::NotMeasured { reason: reason.to_owned() }
+}
+
+/// The report of a checkout whose diff holds no secret, under the usual policy.
+pub(crate) fn scored(checked: &Checked) -> Report {
+    let mut measured = checked.measured.clone();
+    measured.secrets = Measured::Value(0);
+    let (commit, tree) = (CommitId::from("1".repeat(40)), TreeId::from("2".repeat(40)));
+    score(measured, checked.checks.clone(), &Policy::default(), commit, tree)
+}
+
+/// What people read of it: score, parts, gates and what is missing. Messages of tools are left to the tools.
+pub(crate) fn shown(report: &Report) -> String {
+    let text = quality_report(report);
+    let end = if report.issues.is_empty() { "Commit `" } else { "### Findings" };
+    let rules: Vec<_> =
+        report.issues.iter().map(|one| format!("{} {}", one.severity.as_str(), one.rule)).collect();
+    let head = text.split(end).next().unwrap_or_default();
+    format!("{}\n\n{}", head.trim_end(), rules.join("\n")).trim_end().to_owned()
 }

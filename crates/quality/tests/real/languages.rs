@@ -4,15 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use miyabi_core::ids::{CommitId, TreeId};
-use miyabi_core::policy::Policy;
-use miyabi_core::ports::{Checked, Scope};
+use miyabi_core::ports::Scope;
 use miyabi_core::report::{
-    CheckEnd, CheckKind, Coverage, DocCounts, Measured, Recommendation, Report, TestCounts, Vulnerabilities,
-    score,
+    CheckEnd, CheckKind, Coverage, DocCounts, Measured, Recommendation, TestCounts, Vulnerabilities,
 };
 
-use crate::common::{Bench, ends, found, of};
+use crate::common::{Bench, ends, found, of, scored, shown};
 
 /// A checkout with the installed tools on its search path; `None`, with a word, where they are not installed.
 fn bench() -> Option<Bench> {
@@ -30,13 +27,6 @@ fn bench() -> Option<Bench> {
     path.push(bench.options.env.get(std::ffi::OsStr::new("PATH")).unwrap());
     bench.options.env.insert("PATH".into(), path);
     Some(bench)
-}
-
-fn scored(checked: &Checked) -> Report {
-    let mut measured = checked.measured.clone();
-    measured.secrets = Measured::Value(0);
-    let (commit, tree) = (CommitId::from("1".repeat(40)), TreeId::from("2".repeat(40)));
-    score(measured, checked.checks.clone(), &Policy::default(), commit, tree)
 }
 
 /// Answers each request whose path ends so and whose body has that word with that, for as long as the test lives.
@@ -102,6 +92,7 @@ async fn a_python_project() {
     assert_eq!((security.packages, security.critical_or_high), (2, 1));
     assert_eq!(found(&checked, CheckKind::Security), ["PYSEC-2026-1"]);
     let report = scored(&checked);
+    insta::assert_snapshot!("python", shown(&report));
     assert_eq!(report.recommendation, Recommendation::Block);
     assert_eq!(report.gates, ["1 test fails", "1 critical or high vulnerability"]);
 
@@ -154,6 +145,7 @@ async fn a_go_project() {
     assert_eq!(checked.measured.lint_warnings, Measured::Value(0));
     assert_eq!(of(&checked, CheckKind::Format).end, CheckEnd::Passed);
     let report = scored(&checked);
+    insta::assert_snapshot!("go", shown(&report));
     assert_eq!(report.gates, ["1 test fails"]);
     assert_eq!(report.not_measured.len(), 1, "documentation: {:?}", report.not_measured);
 }
@@ -208,6 +200,7 @@ async fn a_javascript_project() {
     let Measured::Value(security) = checked.measured.security else { panic!("{:?}", checked.measured) };
     assert_eq!((security.medium, security.critical_or_high), (1, 0));
     let report = scored(&checked);
+    insta::assert_snapshot!("javascript", shown(&report));
     assert_eq!(report.breakdown.security, 15.0);
     assert_eq!(report.not_measured.len(), 2, "lint and documentation: {:?}", report.not_measured);
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use miyabi_core::ports::{AddedLine, Scope, Touched};
-use miyabi_core::report::{CheckEnd, CheckKind, Measured, TestCounts};
+use miyabi_core::report::{CheckEnd, CheckKind, Measured, Severity, TestCounts};
 use miyabi_quality::spec::{CheckSpec, Format};
 
-use crate::common::{Bench, found, not_measured, of};
+use crate::common::{Bench, found, not_measured, of, scored, shown};
 
 const GOOD: &str = "<testsuite><testcase name='a'/></testsuite>";
 
@@ -173,6 +173,55 @@ async fn what_was_there_before_the_change_is_told_and_does_not_count() {
     assert!(of(&checked, CheckKind::Lint).findings[2].message.contains("it was there before"));
 }
 
+/// Lines move, and what was written twice may stay once: rule, file and message say what is the same.
+#[tokio::test]
+async fn what_the_base_does_not_have_counts_wherever_it_is() {
+    let mut bench = Bench::new();
+    let report = |results: &[(&str, &str, u64)]| {
+        let results: Vec<_> = results
+            .iter()
+            .map(|(rule, text, line)| {
+                format!(r#"{{"ruleId":"{rule}","message":{{"text":"{text}"}},"locations":[{{"physicalLocation":{{"artifactLocation":{{"uri":"雅.py"}},"region":{{"startLine":{line}}}}}}}]}}"#)
+            })
+            .collect();
+        format!(
+            r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{}}}},"results":[{}]}}]}}"#,
+            results.join(",")
+        )
+    };
+    bench.options.specs =
+        vec![CheckSpec { weight: 3, ..spec(CheckKind::Lint, Format::Sarif, "cat found.sarif; exit 1") }];
+    bench.file("雅.py", "");
+    let head =
+        [("long", "a", 10), ("long", "a", 20), ("long", "a", 30), ("unused", "b", 40), ("new", "c", 7)];
+    bench.file("found.sarif", &report(&head));
+    bench.touched =
+        Some(Touched::of(&[AddedLine { file: "雅.py".to_owned(), line: 7, text: String::new() }]));
+    let base = tempfile::tempdir().unwrap();
+    bench.base = Some(base.path().to_owned());
+    std::fs::write(base.path().join("雅.py"), "").unwrap();
+    std::fs::write(
+        base.path().join("found.sarif"),
+        report(&[("long", "a", 1), ("long", "a", 2), ("gone", "d", 3)]),
+    )
+    .unwrap();
+    let checked = bench.check(Scope::Full).await;
+    assert_eq!(checked.measured.lint_warnings, Measured::Value(3 * 3), "`new`, one `long`, `unused`");
+    assert_eq!(checked.measured.lint_before, 2);
+    let told = found(&checked, CheckKind::Lint);
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(told[2].starts_with("unused") && told[3].starts_with("long"), "old ones come last: {told:?}");
+
+    // A base that cannot be measured: the lines stand for it, and it is said.
+    std::fs::write(base.path().join("found.sarif"), "no report").unwrap();
+    let checked = bench.check(Scope::Full).await;
+    assert_eq!(checked.measured.lint_warnings, Measured::Value(3));
+    assert_eq!(checked.measured.lint_before, 4);
+    let findings = &of(&checked, CheckKind::Lint).findings;
+    let said = findings.last().unwrap();
+    assert!(said.message.contains("could not be measured") && said.severity == Severity::Info, "{said:?}");
+}
+
 #[tokio::test]
 async fn findings_that_cannot_be_compared_with_the_change_count() {
     let mut bench = Bench::new();
@@ -285,4 +334,5 @@ async fn a_java_project_is_read_from_the_reports_of_its_build() {
     assert_eq!(ran.measured.tests, Measured::Value(TestCounts { passed: 1, failed: 0, ignored: 0 }));
     assert_eq!(ran.measured.coverage.value().map(|lines| lines.lines), Some(1));
     assert!(matches!(&ran.measured.security, Measured::Missing(why) if why.contains("[[check]]")));
+    insta::assert_snapshot!("java", shown(&scored(&ran)));
 }

@@ -35,6 +35,7 @@ fn twins(bench: &Bench) {
 
 async fn check(bench: &Bench, twin: &str, scope: Scope) -> Checked {
     let job = CheckJob {
+        base: None,
         root: bench.root().join(twin),
         scope,
         touched: None,

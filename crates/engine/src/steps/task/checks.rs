@@ -21,6 +21,7 @@ pub(super) struct TaskChecks {
 /// The job of checking a task's worktree.
 pub(super) fn job(worktree: &Worktree, run: &RunId, deadline_secs: u64) -> CheckJob {
     CheckJob {
+        base: None,
         root: worktree.path.clone(),
         scope: Scope::Task,
         touched: None,
