@@ -80,7 +80,7 @@ pub struct Policy {
     pub stall_secs: u64,
     /// The newest output of a session that is kept, in MB; up to twice as much is on the disk; 0: all of it.
     pub transcript_mb: u32,
-    /// Attempts of one task that may fail in the very same way before a person is asked; 0: any number.
+    /// Attempts of one task, or reviews of a change, that may find the very same before a person is asked; 0: any number.
     pub same_failures: u32,
     /// Tasks whose agents may fail in the same way one after the other before a person is asked; 0: any number.
     pub breaker_tasks: u32,

@@ -83,7 +83,7 @@ pub(super) fn judge_objection(
     }
     let question = Question {
         severity: Urgency::High,
-        reason: format!("{} after {reworks} reworks", failure.message),
+        reason: format!("{} after {}", failure.message, grow::times(reworks)),
         failing: findings,
         recommendation: "mend it on the change's branch, or have CI run again".to_owned(),
         actions: vec![

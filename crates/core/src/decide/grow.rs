@@ -114,6 +114,11 @@ pub(super) fn count_uses(run: &Run, uses: Uses) -> u32 {
     run.steps().iter().filter(|state| state.step.work == Work::Uses(uses)).count() as u32
 }
 
+/// `1 rework`, `3 reworks`.
+pub(super) fn times(reworks: u32) -> String {
+    format!("{reworks} rework{}", if reworks == 1 { "" } else { "s" })
+}
+
 /// How often the whole change was reworked.
 pub(super) fn count_reworks(run: &Run) -> u32 {
     let rework = |state: &&StepState| matches!(&state.step.work, Work::Task(work) if matches!(work.purpose, Purpose::Rework { .. }));
@@ -227,6 +232,21 @@ pub(super) fn findings(report: &Report) -> Vec<String> {
     let remarks = report.reading.iter().flat_map(Reading::remarks);
     let remarks = remarks.filter(|remark| remark.severity > Severity::Low).map(Remark::line_of);
     report.gates.iter().cloned().chain(failed).chain(found).chain(remarks).collect()
+}
+
+/// Whether so many reviews in a row as the policy allows, this one the last, found the very same: then another rework
+/// would cost the same and end the same.
+pub(super) fn is_stuck(run: &Run, review: &StepState, report: &Report) -> bool {
+    let allowed = run.policy().same_failures as usize;
+    let found = findings(report);
+    let earlier = run
+        .steps()
+        .iter()
+        .rev()
+        .filter(|state| state.step.work == Work::Uses(Uses::Review) && state.step.id != review.step.id);
+    let earlier = earlier.filter_map(|state| serde_json::from_value(state.output()?.clone()).ok());
+    let same = earlier.take_while(|earlier| findings(earlier) == found).count() + 1;
+    allowed > 0 && same >= allowed
 }
 
 /// Who approved an earlier change of this run, and the report that it had then.

@@ -316,7 +316,11 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
                 &numbers,
             );
         }
-        Recommendation::Rework if reworks < policy.rework_attempts && !grow::findings(&report).is_empty() => {
+        Recommendation::Rework
+            if reworks < policy.rework_attempts
+                && !grow::findings(&report).is_empty()
+                && !grow::is_stuck(run, state, &report) =>
+        {
             let extension = grow::rework(run, state, &report, reworks + 1);
             events.push(EventBody::PlanExtended { by: step.clone(), extension: Box::new(extension) });
             return gate(events, step, Gate::Rework, "an agent mends what the checks found", &numbers);
@@ -330,9 +334,10 @@ fn judge_report(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<E
                         .collect::<Vec<_>>()
                         .join("; ")
                 }
+                false if grow::is_stuck(run, state, &report) => "it finds the same again".to_owned(),
                 false => closed(&report),
             };
-            (Urgency::High, format!("score {} after {reworks} reworks: {why}", report.score))
+            (Urgency::High, format!("score {} after {}: {why}", report.score, grow::times(reworks)))
         }
         Recommendation::Review => {
             (Urgency::Medium, format!("score {} is below {}", report.score, policy.open_from))

@@ -4,9 +4,11 @@ use miyabi_core::event::EventBody;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::StepId;
 use miyabi_core::intent::Write;
+use miyabi_core::policy::Policy;
 use miyabi_core::report::{Measured, Measurements, TestCounts, Vulnerabilities};
 use miyabi_core::run::Phase;
 use miyabi_core::status::Status;
+use serde_json::Value;
 
 use crate::play::*;
 
@@ -75,21 +77,33 @@ fn the_score_opens_from_80_asks_from_60_and_merges_from_90() {
     assert_eq!(play.status("change"), Status::Queued);
 }
 
+fn failing(tests: u64) -> Result<Value, Failure> {
+    let tests = Measured::Value(TestCounts { passed: 9, failed: tests, ignored: 0 });
+    Ok(of(Measurements { tests, ..measured() }))
+}
+
+#[test]
+fn a_review_that_finds_the_same_again_asks_at_once() {
+    let reviews =
+        [("review", vec![failing(5)]), ("review-2", vec![failing(3)]), ("review-3", vec![failing(3)])];
+    let play = Play::new(&reviews).go();
+    assert_eq!(play.question(), "score 65 after 2 reworks: it finds the same again");
+    assert!(play.run.step(&StepId::from("rework-3")).is_none());
+    let patient = Policy { same_failures: 0, ..Policy::default() };
+    let play = Play::under(patient, &reviews).go();
+    assert_eq!(play.ended(), Some(Status::Succeeded), "however often, where that is wanted");
+}
+
 #[test]
 fn failing_tests_are_reworked_three_times_then_a_person_is_asked() {
-    let failing = || {
-        Ok(of(Measurements {
-            tests: Measured::Value(TestCounts { passed: 9, failed: 2, ignored: 0 }),
-            ..measured()
-        }))
-    };
-    let reviews = [("review", vec![failing()]), ("review-2", vec![failing()]), ("review-3", vec![failing()])];
+    let reviews =
+        [("review", vec![failing(5)]), ("review-2", vec![failing(4)]), ("review-3", vec![failing(3)])];
     let mended = Play::new(&reviews).go();
     assert_eq!(mended.ended(), Some(Status::Succeeded), "the fourth review is fine");
     assert_eq!(mended.status("review"), Status::Superseded);
     assert_eq!(mended.status("rework-3"), Status::Succeeded);
 
-    let never: Vec<_> = reviews.iter().cloned().chain([("review-4", vec![failing()])]).collect();
+    let never: Vec<_> = reviews.iter().cloned().chain([("review-4", vec![failing(2)])]).collect();
     let play = Play::new(&never).go();
     assert!(play.question().contains("after 3 reworks"), "{}", play.question());
     assert!(play.run.step(&StepId::from("rework-4")).is_none());
