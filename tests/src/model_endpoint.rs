@@ -4,6 +4,8 @@
 //! Only conversations that offer tools are answered by the script. Side requests of the program (titles, quota,
 //! token counts) get small sane answers, so that a script holds nothing but the turns of the work itself.
 
+mod responses;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,24 @@ use tokio::task::JoinHandle;
 
 /// The real Claude Code as `tests/setup-agents.sh` installs it, if it is there.
 pub fn installed_claude() -> Option<PathBuf> {
+    installed("claude")
+}
+
+fn installed(program: &str) -> Option<PathBuf> {
     let agents = std::env::var_os("MIYABI_AGENTS_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/agents"), PathBuf::from);
-    agents.join("node_modules/.bin/claude").canonicalize().ok()
+    agents.join("node_modules/.bin").join(program).canonicalize().ok()
+}
+
+/// The real Codex, if it is there; otherwise what is missing is said, and it is an error in CI.
+#[expect(clippy::print_stderr, reason = "it speaks to the person who runs the tests")]
+pub fn codex_or_say() -> Option<PathBuf> {
+    let codex = installed("codex");
+    if codex.is_none() {
+        eprintln!("not run: Codex is not installed; run `tests/setup-agents.sh`");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Codex must be there in CI");
+    }
+    codex
 }
 
 /// The same; says on standard error what is missing and how to get it. Fails where continuous integration runs.
@@ -77,6 +94,13 @@ impl Asked {
         for message in self.body["messages"].as_array().into_iter().flatten() {
             if message["role"] == "user" {
                 collect_text(&message["content"], &mut text);
+            }
+        }
+        for item in self.body["input"].as_array().into_iter().flatten() {
+            match item["type"].as_str() {
+                Some("message") if item["role"] == "user" => collect_text(&item["content"], &mut text),
+                Some("function_call_output") => collect_text(&item["output"], &mut text),
+                _ => {}
             }
         }
         text
@@ -153,6 +177,7 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
             respond_json(&mut stream, 200, &json!({ "input_tokens": 1000 })).await
         }
         ("POST", "/v1/messages") => messages(&mut stream, &shared, request.body).await,
+        ("POST", "/v1/responses") => responses::respond(&mut stream, &shared, request.body).await,
         ("HEAD" | "GET", _) => respond_json(&mut stream, 200, &json!({})).await,
         _ => respond_json(&mut stream, 404, &error_body("not_found_error", "no such route")).await,
     }

@@ -11,6 +11,9 @@ const FOR_ALL: [&str; 9] =
 /// Further names for Claude Code, which needs its key and its settings.
 pub(crate) const FOR_CLAUDE: [&str; 2] = ["ANTHROPIC_*", "CLAUDE_*"];
 
+/// Further names for Codex.
+pub(crate) const FOR_CODEX: [&str; 2] = ["OPENAI_*", "CODEX_*"];
+
 /// Tokens that no list can let through; neither can any setting of ours, `MIYABI_*`.
 const NEVER: [&str; 2] = ["GITHUB_TOKEN", "GH_TOKEN"];
 

@@ -3,6 +3,7 @@
 mod answer;
 mod census;
 pub mod claude;
+pub mod codex;
 pub mod command;
 mod environment;
 mod lines;
@@ -20,6 +21,7 @@ mod yaml;
 
 pub use answer::{BadAnswer, Violation, answer, answer_schema};
 pub use claude::ClaudeOptions;
+pub use codex::CodexOptions;
 pub use program::ProgramError;
 pub use programs::{AgentOptions, AgentPrograms, normalize};
 pub use prompts::PromptError;

@@ -11,7 +11,8 @@ use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, Ses
 
 use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
-use crate::environment::{FOR_CLAUDE, Marks, environment, search_path};
+use crate::codex::{self, CodexOptions};
+use crate::environment::{FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
 use crate::namespace::Namespace;
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
@@ -31,6 +32,8 @@ pub struct AgentOptions {
     pub pass: Vec<String>,
     /// How Claude Code is called.
     pub claude: ClaudeOptions,
+    /// How Codex is called.
+    pub codex: CodexOptions,
     /// Whether each program gets a PID namespace of its own where bubblewrap can make one.
     pub namespace: bool,
     /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
@@ -51,6 +54,7 @@ impl AgentOptions {
             pass: Vec::new(),
             namespace: false,
             claude: ClaudeOptions::default(),
+            codex: CodexOptions::default(),
         }
     }
 }
@@ -91,6 +95,14 @@ impl AgentPrograms {
         })
     }
 
+    fn find_codex(&self) -> Result<PathBuf, Failure> {
+        self.find(self.options.codex.program.as_os_str(), &self.options.root).map_err(|error| {
+            Failure::from(error).hint(
+                "install Codex (`npm install -g @openai/codex`), or set `agent.codex_program` to its path",
+            )
+        })
+    }
+
     fn find_command(&self, argv: &[String]) -> Result<PathBuf, ProgramError> {
         self.find(OsStr::new(argv.first().map_or("", String::as_str)), &self.options.root)
     }
@@ -126,6 +138,13 @@ impl AgentPrograms {
         Ok(launch)
     }
 
+    fn launch_codex(&self, spec: &SessionSpec) -> Result<Launch, Failure> {
+        let arguments = self.options.codex.command_line();
+        let mut launch = self.launch(spec, self.find_codex()?, arguments, &FOR_CODEX);
+        launch.input = spec.prompt.clone().into_bytes();
+        Ok(launch)
+    }
+
     fn launch_command(&self, spec: &SessionSpec, argv: &[String]) -> Result<Launch, Failure> {
         let (_, arguments) = scripted::split(argv);
         let mut launch = self.launch(spec, self.find_command(argv)?, arguments, &[]);
@@ -147,6 +166,7 @@ impl AgentPrograms {
 pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
     match adapter {
         Adapter::Claude => claude::normalize(line),
+        Adapter::Codex => codex::normalize(line),
         Adapter::Command(_) => command::normalize(line),
         Adapter::Scripted(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
     }
@@ -165,6 +185,7 @@ impl Agents for AgentPrograms {
     async fn run(&self, spec: &SessionSpec, watch: &dyn SessionWatch, stop: Stop) -> SessionOutcome {
         let (launch, reader) = match &spec.adapter {
             Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
+            Adapter::Codex => (self.launch_codex(spec), Reader::Codex(codex::Reader::default())),
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
             Adapter::Scripted(playbook) => {
                 let launch = |argv: &[String]| self.launch_scripted(spec, argv);
@@ -187,6 +208,7 @@ impl Agents for AgentPrograms {
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {
         match adapter {
             Adapter::Claude => self.find_claude().err(),
+            Adapter::Codex => self.find_codex().err(),
             Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),
             Adapter::Scripted(playbook) => {
                 let playbook = self.options.root.join(playbook);

@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use crate::process::{self, Channel, Launch, Until};
 use crate::seen::{Protocol, Seen};
 use crate::transcript::Transcript;
-use crate::{claude, command};
+use crate::{claude, codex, command};
 
 /// Reads the lines of a program's standard output in their order.
 pub(crate) enum Reader {
     Claude(claude::Reader),
+    Codex(codex::Reader),
     Command,
 }
 
@@ -23,13 +24,14 @@ impl Reader {
         match (channel, self) {
             (Channel::Errors, _) => vec![AgentEvent::Raw { line: line.to_owned() }],
             (Channel::Output, Self::Claude(reader)) => reader.read(line),
+            (Channel::Output, Self::Codex(reader)) => reader.read(line),
             (Channel::Output, Self::Command) => command::normalize(line),
         }
     }
 
     fn protocol(&self) -> Protocol {
         match self {
-            Self::Claude(_) => Protocol::Report,
+            Self::Claude(_) | Self::Codex(_) => Protocol::Report,
             Self::Command => Protocol::ExitCode,
         }
     }

@@ -77,6 +77,8 @@ pub struct AgentSettings {
     pub reviewer: String,
     /// Where Claude Code is; empty: on the PATH.
     pub claude_program: String,
+    /// Where Codex is; empty: on the PATH.
+    pub codex_program: String,
     /// Whether agents get PID namespaces.
     pub namespace: bool,
     /// Names of further environment variables for agents.

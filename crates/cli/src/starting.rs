@@ -161,7 +161,7 @@ pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
             }
             Adapter::Command(argv)
         }
-        Adapter::Claude => Adapter::Claude,
+        Adapter::Claude | Adapter::Codex => adapter,
     }
 }
 
@@ -209,6 +209,7 @@ mod tests {
             ("command:./agent.sh --fast ./x", "command:/here/./agent.sh --fast ./x"),
             ("command:agent --fast", "command:agent --fast"),
             ("claude", "claude"),
+            ("codex", "codex"),
         ];
         for (typed, expected) in table {
             assert_eq!(at(typed.parse().expect("it is an agent"), here).to_string(), expected);

@@ -215,6 +215,9 @@ fn agents(root: &Path, settings: &Settings) -> AgentPrograms {
     if !settings.agent.claude_program.is_empty() {
         options.claude.program = PathBuf::from(&settings.agent.claude_program);
     }
+    if !settings.agent.codex_program.is_empty() {
+        options.codex.program = PathBuf::from(&settings.agent.codex_program);
+    }
     AgentPrograms::new(options)
 }
 

@@ -15,6 +15,8 @@ use crate::ids::{Attempt, RunId, SessionId, StepId};
 pub enum Adapter {
     /// Claude Code, headless.
     Claude,
+    /// Codex, headless.
+    Codex,
     /// Any program: the prompt on standard input, the worktree as current folder. Program first, then arguments.
     Command(Vec<String>),
     /// A playbook file of edits, commands, delays and failures.
@@ -25,6 +27,7 @@ impl fmt::Display for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claude => f.write_str("claude"),
+            Self::Codex => f.write_str("codex"),
             Self::Command(argv) => write!(f, "command:{}", argv.join(" ")),
             Self::Scripted(playbook) => write!(f, "scripted:{}", playbook.display()),
         }
@@ -34,10 +37,11 @@ impl fmt::Display for Adapter {
 impl FromStr for Adapter {
     type Err = String;
 
-    /// Reads `claude`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
+    /// Reads `claude`, `codex`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "claude" => Ok(Self::Claude),
+            None if text == "codex" => Ok(Self::Codex),
             Some(("command", program)) if !program.trim().is_empty() => {
                 Ok(Self::Command(program.split_whitespace().map(str::to_owned).collect()))
             }
@@ -45,7 +49,7 @@ impl FromStr for Adapter {
                 Ok(Self::Scripted(PathBuf::from(playbook)))
             }
             _ => Err(format!(
-                "unknown agent `{text}`: expected `claude`, `command:<program>` or `scripted:<playbook.yaml>`"
+                "unknown agent `{text}`: expected `claude`, `codex`, `command:<program>` or `scripted:<playbook.yaml>`"
             )),
         }
     }

@@ -1,0 +1,297 @@
+//! The real Codex, run as an agent against a scripted model.
+//!
+//! `tests/setup-agents.sh` installs it. Without it these tests say so and pass, except where `CI=true`.
+//! With `MIYABI_RECORD=true` they write what it printed to `crates/agent/tests/recordings/`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use miyabi_agent::{AgentOptions, AgentPrograms};
+use miyabi_core::ports::{Agents, SessionWatch, Stop, never_stop};
+use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_tests::env::TestEnv;
+use miyabi_tests::model_endpoint::{
+    CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, codex_or_say,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+
+/// Codex with a home of its own, on a disk that its sandbox does not open: under `/tmp` it lets everybody write.
+struct Bench {
+    root: TempDir,
+    options: AgentOptions,
+    watch: Watch,
+}
+
+#[derive(Default)]
+struct Watch {
+    mark: Mutex<Option<ProcessMark>>,
+    events: Mutex<Vec<AgentEvent>>,
+}
+
+#[async_trait]
+impl SessionWatch for Watch {
+    async fn started(&self, process: Option<ProcessMark>) {
+        *self.mark.lock().unwrap() = process;
+    }
+
+    fn event(&self, event: &AgentEvent) {
+        self.events.lock().unwrap().push(event.clone());
+    }
+}
+
+impl Bench {
+    /// `None`, and a line about it, when Codex is not installed.
+    fn new(endpoint: &ModelEndpoint, namespace: bool) -> Option<Self> {
+        let program = codex_or_say()?;
+        let root = tempfile::Builder::new().prefix("miyabi-codex-").tempdir_in("/var/tmp").unwrap();
+        for folder in ["home", "codex", "worktree"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
+        assert!(git.unwrap().success());
+        let config = format!(
+            "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
+             base_url = \"{}/v1\"\nwire_api = \"responses\"\nenv_key = \"OPENAI_API_KEY\"\n\
+             request_max_retries = 1\nstream_max_retries = 2\n",
+            endpoint.url()
+        );
+        fs::write(root.path().join("codex/config.toml"), config).unwrap();
+        let environment = [
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("HOME", root.path().join("home").into()),
+            ("CODEX_HOME", root.path().join("codex").into()),
+            ("OPENAI_API_KEY", "no key".into()),
+            ("GITHUB_TOKEN", "not to be seen".into()),
+        ];
+        let environment = environment.map(|(name, value)| (OsString::from(name), value));
+        let mut options = AgentOptions::new(root.path(), environment);
+        options.codex.program = program;
+        options.namespace = namespace;
+        Some(Self { root, options, watch: Watch::default() })
+    }
+
+    fn path(&self, path: &str) -> String {
+        self.root.path().join(path).to_str().unwrap().to_owned()
+    }
+
+    fn spec(&self, prompt: &str) -> SessionSpec {
+        let name = self.root.path().file_name().unwrap().to_str().unwrap();
+        SessionSpec {
+            session: format!("session-{name}").into(),
+            run: format!("run-{name}").into(),
+            step: "task-500-1".into(),
+            attempt: 1,
+            adapter: Adapter::Codex,
+            worktree: self.root.path().join("worktree"),
+            prompt: prompt.to_owned(),
+            transcript: self.root.path().join("transcript.jsonl"),
+            deadline_secs: 120,
+            grace_secs: 5,
+            stall_secs: 0,
+            transcript_bytes: 0,
+        }
+    }
+
+    async fn run(&self, spec: &SessionSpec, stop: Stop) -> SessionOutcome {
+        let outcome = AgentPrograms::new(self.options.clone()).run(spec, &self.watch, stop).await;
+        // Nothing of the session runs any more.
+        let mark = self.watch.mark.lock().unwrap().unwrap();
+        assert_eq!(AgentPrograms::new(self.options.clone()).reap(&spec.run, &[mark]).await, 0);
+        outcome
+    }
+
+    fn record(&self, name: &str) {
+        if std::env::var("MIYABI_RECORD").as_deref() == Ok("true") {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/agent/tests/recordings");
+            let text = fs::read_to_string(self.root.path().join("transcript.jsonl")).unwrap();
+            fs::write(folder.join(name), text.replace(&self.path(""), "/box/")).unwrap();
+        }
+    }
+}
+
+fn command(line: &str) -> Turn {
+    Turn::tool("exec_command", json!({ "cmd": line }))
+}
+
+/// Writes, looks, is refused what lies outside, and ends; in a namespace of ours as well, which its own sandbox is then in.
+#[tokio::test]
+async fn writes_a_file_runs_a_command_and_ends() {
+    for namespace in [false, true] {
+        let endpoint = ModelEndpoint::answering(|asked| match asked.answers {
+            0 => Turn::Use {
+                text: "まず書きます。".to_owned(),
+                tool: "exec_command".to_owned(),
+                input: json!({ "cmd": "printf 'こんにちは\\n' > hello.txt" }),
+            },
+            2 => command("cat hello.txt; echo \"token: $GITHUB_TOKEN.\""),
+            3 => command("echo no > ../outside.txt"),
+            _ => Turn::Say("書きました。".to_owned()),
+        })
+        .await
+        .unwrap();
+        let Some(bench) = Bench::new(&endpoint, namespace) else { return };
+        let prompt = "「hello.txt」 を書く: \"quotes\" $(touch x) ${HOME} --help";
+        let spec = bench.spec(prompt);
+        let outcome = bench.run(&spec, never_stop()).await;
+        bench.record("codex-work.jsonl");
+        assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
+        assert_eq!(fs::read_to_string(bench.path("worktree/hello.txt")).unwrap(), "こんにちは\n");
+        assert!(!Path::new(&bench.path("outside.txt")).exists(), "its own sandbox holds");
+        assert_eq!(outcome.last_message.as_deref(), Some("書きました。"));
+        let asked = endpoint.asked();
+        assert_eq!(outcome.usage.input_tokens, Some(asked.len() as u64 * (INPUT_TOKENS + CACHED_TOKENS)));
+        assert_eq!(outcome.usage.output_tokens, Some(asked.len() as u64 * OUTPUT_TOKENS));
+        assert_eq!(outcome.usage.cost_usd, None, "it tells no cost");
+        assert!(asked[0].user_text().contains(prompt));
+        let seen = asked.last().unwrap().user_text();
+        assert!(seen.contains("こんにちは") && seen.contains("token: ."), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_of_one_megabyte_arrives() {
+    let endpoint = ModelEndpoint::start([Turn::Say("Read.".to_owned())]).await.unwrap();
+    let Some(bench) = Bench::new(&endpoint, false) else { return };
+    let prompt = "長い話 \"$(x)\" ${y}\n".repeat(30_000);
+    let outcome = bench.run(&bench.spec(&prompt), never_stop()).await;
+    assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
+    assert!(endpoint.asked()[0].user_text().contains(prompt.trim_end()));
+}
+
+#[tokio::test]
+async fn a_model_that_fails_is_a_failed_session() {
+    for (status, recording) in [(429, Some("codex-limit.jsonl")), (500, None), (401, None)] {
+        let endpoint = ModelEndpoint::answering(move |_| Turn::Status(status)).await.unwrap();
+        let Some(bench) = Bench::new(&endpoint, false) else { return };
+        let outcome = bench.run(&bench.spec("Fail."), never_stop()).await;
+        recording.into_iter().for_each(|name| bench.record(name));
+        let SessionEnd::Failed { detail } = outcome.end else { panic!("{status}: {outcome:?}") };
+        assert!(detail.starts_with("turn failed: "), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn waits_for_a_model_that_comes_back() {
+    let turns = [Turn::Cut, Turn::Say("After all.".to_owned())];
+    let endpoint = ModelEndpoint::start(turns).await.unwrap();
+    let Some(bench) = Bench::new(&endpoint, false) else { return };
+    let outcome = bench.run(&bench.spec("Wait."), never_stop()).await;
+    bench.record("codex-retry.jsonl");
+    assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
+    assert_eq!(outcome.last_message.as_deref(), Some("After all."));
+    let events = bench.watch.events.lock().unwrap();
+    assert!(events.iter().any(|event| matches!(event, AgentEvent::Waiting { .. })), "{events:?}");
+}
+
+/// A request that is taken and never answered: the program's own idle timeout is not relied on.
+#[tokio::test]
+async fn a_model_that_never_answers_meets_the_deadline() {
+    let endpoint = ModelEndpoint::answering(|_| Turn::Silence).await.unwrap();
+    let Some(bench) = Bench::new(&endpoint, true) else { return };
+    let mut spec = bench.spec("Hello?");
+    spec.deadline_secs = 5;
+    let outcome = bench.run(&spec, never_stop()).await;
+    assert_eq!(outcome.end, SessionEnd::TimedOut);
+    assert_eq!(outcome.last_message, None);
+}
+
+#[tokio::test]
+async fn a_stopped_session_takes_its_tools_along() {
+    let line = "trap '' TERM HUP INT; echo $$ > pid.new; mv pid.new pid; exec sleep 1000";
+    let endpoint = ModelEndpoint::answering(move |_| command(line)).await.unwrap();
+    let Some(bench) = Bench::new(&endpoint, true) else { return };
+    let mut spec = bench.spec("Wait.");
+    spec.grace_secs = 1;
+    let pid = Path::new(&bench.path("worktree/pid")).to_owned();
+    let stop = Box::pin(async move {
+        while !pid.exists() {
+            tokio::task::yield_now().await;
+        }
+    });
+    let outcome = bench.run(&spec, stop).await;
+    assert_eq!(outcome.end, SessionEnd::Stopped);
+    let running = Command::new("pgrep").args(["-f", "sleep 1000"]).output().unwrap();
+    let here = |pid: &str| {
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(bench.root.path()))
+    };
+    assert!(!String::from_utf8_lossy(&running.stdout).lines().any(here), "its tools are gone");
+}
+
+const CHECKS: &str = r#"
+[[check]]
+kind = "build"
+command = ["true"]
+
+[[check]]
+kind = "tests"
+command = ["echo", "<testsuite><testcase name='雅'/></testsuite>"]
+format = "junit"
+
+[[check]]
+kind = "tests"
+command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
+format = "lcov"
+
+[[check]]
+kind = "lint"
+command = ["true"]
+
+[[check]]
+kind = "security"
+command = ["echo", '{"version": "2.1.0", "runs": []}']
+format = "sarif"
+
+[[check]]
+kind = "docs"
+command = ["echo", '{"public": 1, "documented": 1}']
+format = "doc_counts"
+"#;
+
+/// An issue from its tasks to its merge, every word of it by Codex: two tasks at once, and the reading of the change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_issue_is_carried_out_and_read() {
+    let Some(program) = codex_or_say() else { return };
+    let remarks = json!({ "remarks": [
+        { "severity": "medium", "confidence": 70, "file": "notes-1.md", "line": 1, "message": "雅 is missing" },
+    ] });
+    let endpoint = ModelEndpoint::answering(move |asked| {
+        let text = asked.user_text();
+        let task = text.split_once("\nTask task-1-").and_then(|(_, rest)| rest.chars().next());
+        match task {
+            Some(n) if asked.answers == 0 => command(&format!("echo {n} > notes-{n}.md")),
+            Some(_) => Turn::Say("Done.".to_owned()),
+            None => Turn::Say(format!("```json\n{remarks}\n```")),
+        }
+    })
+    .await
+    .unwrap();
+    let bench = Bench::new(&endpoint, true).unwrap();
+    let settings = format!(
+        "[agent]\ndefault = \"codex\"\nreviewer = \"codex\"\ncodex_program = {program:?}\n[policy]\nsimple_below = 0.0\n{CHECKS}"
+    );
+    let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
+        .variable("CODEX_HOME", bench.path("codex"))
+        .variable("OPENAI_API_KEY", "no key");
+    let body = "- [ ] Write the left note\n- [ ] Write the right note\n";
+    env.miyabi(["issue", "new", "--title", "Keep notes", "--body", body]).expect(0);
+    let ran = tokio::task::block_in_place(|| env.miyabi(["run", "issue", "1"]));
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, Some(0), "{said}");
+    let tree = env.git(&["ls-tree", "-r", "--name-only", "main"]);
+    assert!(tree.contains("notes-1.md") && tree.contains("notes-2.md"), "{tree}");
+    let issue = env.miyabi(["issue", "show", "1", "--json"]).expect(0).stdout;
+    assert!(issue.contains("雅 is missing [remark, 70 % sure]"), "{issue}");
+    assert_eq!(env.processes(), Vec::<u32>::new());
+    let log = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
+    let sessions = log.iter().filter(|event| event["body"]["type"] == "session_started");
+    assert!(sessions.clone().all(|event| event["body"]["adapter"] == "codex"));
+    assert_eq!(sessions.count(), 3);
+}
