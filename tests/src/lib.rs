@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests: a sealed environment, repositories, published crates, the program,
 //! and a model that answers from a script.
 
+pub mod checks;
 pub mod crash;
 pub mod env;
 pub mod git_http;
@@ -9,4 +10,5 @@ pub mod model_endpoint;
 pub mod people;
 pub mod published;
 pub mod seen;
+pub mod sessions;
 pub mod terminal;

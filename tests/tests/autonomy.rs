@@ -1,43 +1,16 @@
 //! What goes on without a person, and what does not: by label and by path. The project brings all of its checks, so
 //! that nothing has to be compiled.
 
+use miyabi_tests::checks::{self, LINT, PERFECT};
 use miyabi_tests::env::TestEnv;
+use miyabi_tests::github::{Served, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
-const CHECKS: &str = r#"
-[[check]]
-kind = "build"
-command = ["true"]
-
-[[check]]
-kind = "tests"
-command = ["echo", "<testsuite><testcase name='雅'/></testsuite>"]
-format = "junit"
-
-[[check]]
-kind = "tests"
-command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
-format = "lcov"
-
-[[check]]
-kind = "lint"
-command = ["true"]
-
-[[check]]
-kind = "security"
-command = ["echo", '{"version": "2.1.0", "runs": []}']
-format = "sarif"
-
-[[check]]
-kind = "docs"
-command = ["echo", '{"public": 1, "documented": 1}']
-format = "doc_counts"
-"#;
 const BODY: &str = "- [ ] Write the left note\n- [ ] Write the right note\n";
 
 /// A repository under this policy with one issue, and an agent that writes a note for each task.
 fn stage(policy: &str, labels: &[&str]) -> (TestEnv, String) {
-    let settings = format!("[policy]\nsimple_below = 0.0\n{policy}{CHECKS}");
+    let settings = format!("[policy]\nsimple_below = 0.0\n{policy}{PERFECT}");
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)]);
     let mut new = vec!["issue", "new", "--title", "Keep notes", "--body", BODY];
     new.extend(labels.iter().flat_map(|label| ["--label", label]));
@@ -87,7 +60,10 @@ fn a_path_has_a_person_merge_whatever_the_score() {
 /// The score is too low; a person mends the integration branch in the editor, and the same gate looks at it.
 #[test]
 fn a_worktree_is_handed_over_to_a_person_and_comes_back_through_the_gate() {
-    let checks = CHECKS.replace("command = [\"true\"]\n\n[[check]]\nkind = \"security\"", "command = [\"cat\", \"warnings\"]\nformat = \"files\"\nweight = 30\n\n[[check]]\nkind = \"security\"");
+    let checks = checks::with(&[(
+        LINT,
+        "kind = \"lint\"\ncommand = [\"cat\", \"warnings\"]\nformat = \"files\"\nweight = 30\n",
+    )]);
     let settings = format!("[policy]\nsimple_below = 0.0\nrework_attempts = 0\nreview_from = 80\n{checks}");
     let env = TestEnv::new(
         PROGRAM,
@@ -139,4 +115,35 @@ fn a_hotfix_is_one_task_and_waits_for_nobody_to_object() {
     assert_eq!(notes(&env), ["notes/task-1-1.md"]);
     let explained = env.miyabi(["explain", "1", "--step", "decompose"]).expect(0).stdout;
     assert!(explained.contains("a hotfix waits for nobody to object"), "{explained}");
+}
+
+/// One place, four runs that may go on, and the oldest of them is the hotfix: a queue would have it last.
+#[test]
+fn a_hotfix_goes_before_all_that_wait_for_a_place() {
+    let (env, agent) = stage("approve_above = 0.0\nnotify_from = 0.0\n", &["priority:P0-Critical"]);
+    for n in 2..=4 {
+        env.miyabi(["issue", "new", "--title", &format!("Note {n}"), "--body", "Write it."]).expect(0);
+    }
+    let done = env.root().join("done");
+    let script = format!(
+        "mkdir -p notes; echo x > notes/\"$MIYABI_STEP\".md; echo \"$MIYABI_STEP\" >> {}\n",
+        done.display()
+    );
+    std::fs::write(env.root().join("agent.sh"), script).expect("a script");
+    for n in 1..=4 {
+        env.miyabi(["run", "issue", &n.to_string(), "--agent", &agent]).expect(11);
+        let question = format!("{n}-1");
+        env.miyabi(["escalation", "answer", &question, "--action", "approve_anyway", "--no-resume"])
+            .expect(0);
+    }
+    let mut served = env;
+    served.set("MIYABI_SERVE_MAX_RUNS", "1");
+    let env = served;
+    let served = Served::start(&env);
+    let order = || std::fs::read_to_string(&done).unwrap_or_default();
+    eventually("all four", || order().lines().count() >= 4);
+    assert_eq!(served.stop(), Some(0));
+    let order = order();
+    let place = order.lines().position(|step| step.starts_with("task-1-"));
+    assert!(place.is_some_and(|place| place <= 1), "one was under way already: {order}");
 }

@@ -9,15 +9,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, SessionWatch, Stop, never_stop};
-use miyabi_core::session::{
-    Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec, Usage,
-};
+use miyabi_core::ports::{Agents, Stop, never_stop};
+use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
 use miyabi_tests::model_endpoint::{
     CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, claude_or_say,
 };
+use miyabi_tests::sessions::{Watch, spec};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -26,29 +24,6 @@ struct Bench {
     root: TempDir,
     options: AgentOptions,
     watch: Watch,
-}
-
-#[derive(Default)]
-struct Watch {
-    mark: Mutex<Option<ProcessMark>>,
-    events: Mutex<Vec<AgentEvent>>,
-}
-
-#[async_trait]
-impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>) {
-        *self.mark.lock().unwrap() = process;
-    }
-
-    fn event(&self, event: &AgentEvent) {
-        self.events.lock().unwrap().push(event.clone());
-    }
-}
-
-impl Watch {
-    fn count(&self, wanted: impl Fn(&AgentEvent) -> bool) -> usize {
-        self.events.lock().unwrap().iter().filter(|event| wanted(event)).count()
-    }
 }
 
 impl Bench {
@@ -78,21 +53,7 @@ impl Bench {
     }
 
     fn spec(&self, prompt: &str) -> SessionSpec {
-        let name = self.root.path().file_name().unwrap().to_str().unwrap();
-        SessionSpec {
-            session: format!("session-{name}").into(),
-            run: format!("run-{name}").into(),
-            step: "task-500-1".into(),
-            attempt: 1,
-            adapter: Adapter::Claude,
-            worktree: self.root.path().join("worktree"),
-            prompt: prompt.to_owned(),
-            transcript: self.root.path().join("transcript.jsonl"),
-            deadline_secs: 120,
-            grace_secs: 5,
-            stall_secs: 0,
-            transcript_bytes: 0,
-        }
+        spec(self.root.path(), Adapter::Claude, prompt)
     }
 
     async fn run(&self, spec: &SessionSpec, stop: Stop) -> SessionOutcome {
@@ -101,8 +62,7 @@ impl Bench {
 
     /// Nothing of the session runs any more.
     async fn assert_nothing_left(&self, spec: &SessionSpec) {
-        let mark = self.watch.mark.lock().unwrap().unwrap();
-        assert_eq!(AgentPrograms::new(self.options.clone()).reap(&spec.run, &[mark]).await, 0);
+        self.watch.assert_nothing_left(&self.options, spec).await;
     }
 
     fn record(&self, name: &str) {

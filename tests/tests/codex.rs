@@ -8,16 +8,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 
-use async_trait::async_trait;
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, SessionWatch, Stop, never_stop};
-use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_core::ports::{Agents, Stop, never_stop};
+use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_tests::checks::PERFECT;
 use miyabi_tests::env::TestEnv;
 use miyabi_tests::model_endpoint::{
     CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, codex_or_say,
 };
+use miyabi_tests::sessions::{Watch, spec};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -28,23 +28,6 @@ struct Bench {
     root: TempDir,
     options: AgentOptions,
     watch: Watch,
-}
-
-#[derive(Default)]
-struct Watch {
-    mark: Mutex<Option<ProcessMark>>,
-    events: Mutex<Vec<AgentEvent>>,
-}
-
-#[async_trait]
-impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>) {
-        *self.mark.lock().unwrap() = process;
-    }
-
-    fn event(&self, event: &AgentEvent) {
-        self.events.lock().unwrap().push(event.clone());
-    }
 }
 
 impl Bench {
@@ -83,28 +66,12 @@ impl Bench {
     }
 
     fn spec(&self, prompt: &str) -> SessionSpec {
-        let name = self.root.path().file_name().unwrap().to_str().unwrap();
-        SessionSpec {
-            session: format!("session-{name}").into(),
-            run: format!("run-{name}").into(),
-            step: "task-500-1".into(),
-            attempt: 1,
-            adapter: Adapter::Codex,
-            worktree: self.root.path().join("worktree"),
-            prompt: prompt.to_owned(),
-            transcript: self.root.path().join("transcript.jsonl"),
-            deadline_secs: 120,
-            grace_secs: 5,
-            stall_secs: 0,
-            transcript_bytes: 0,
-        }
+        spec(self.root.path(), Adapter::Codex, prompt)
     }
 
     async fn run(&self, spec: &SessionSpec, stop: Stop) -> SessionOutcome {
         let outcome = AgentPrograms::new(self.options.clone()).run(spec, &self.watch, stop).await;
-        // Nothing of the session runs any more.
-        let mark = self.watch.mark.lock().unwrap().unwrap();
-        assert_eq!(AgentPrograms::new(self.options.clone()).reap(&spec.run, &[mark]).await, 0);
+        self.watch.assert_nothing_left(&self.options, spec).await;
         outcome
     }
 
@@ -187,8 +154,7 @@ async fn waits_for_a_model_that_comes_back() {
     bench.record("codex-retry.jsonl");
     assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
     assert_eq!(outcome.last_message.as_deref(), Some("After all."));
-    let events = bench.watch.events.lock().unwrap();
-    assert!(events.iter().any(|event| matches!(event, AgentEvent::Waiting { .. })), "{events:?}");
+    assert_eq!(bench.watch.count(|event| matches!(event, AgentEvent::Waiting { .. })), 1);
 }
 
 /// A request that is taken and never answered: the program's own idle timeout is not relied on.
@@ -225,36 +191,6 @@ async fn a_stopped_session_takes_its_tools_along() {
     assert!(!String::from_utf8_lossy(&running.stdout).lines().any(here), "its tools are gone");
 }
 
-const CHECKS: &str = r#"
-[[check]]
-kind = "build"
-command = ["true"]
-
-[[check]]
-kind = "tests"
-command = ["echo", "<testsuite><testcase name='雅'/></testsuite>"]
-format = "junit"
-
-[[check]]
-kind = "tests"
-command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
-format = "lcov"
-
-[[check]]
-kind = "lint"
-command = ["true"]
-
-[[check]]
-kind = "security"
-command = ["echo", '{"version": "2.1.0", "runs": []}']
-format = "sarif"
-
-[[check]]
-kind = "docs"
-command = ["echo", '{"public": 1, "documented": 1}']
-format = "doc_counts"
-"#;
-
 /// An issue from its tasks to its merge, every word of it by Codex: two tasks at once, and the reading of the change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_issue_is_carried_out_and_read() {
@@ -275,7 +211,7 @@ async fn an_issue_is_carried_out_and_read() {
     .unwrap();
     let bench = Bench::new(&endpoint, true).unwrap();
     let settings = format!(
-        "[agent]\ndefault = \"codex\"\nreviewer = \"codex\"\ncodex_program = {program:?}\n[policy]\nsimple_below = 0.0\n{CHECKS}"
+        "[agent]\ndefault = \"codex\"\nreviewer = \"codex\"\ncodex_program = {program:?}\n[policy]\nsimple_below = 0.0\n{PERFECT}"
     );
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
         .variable("CODEX_HOME", bench.path("codex"))

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use miyabi_tests::env::TestEnv;
-use miyabi_tests::github::is_here_or_say;
+use miyabi_tests::github::{Served, eventually, is_here_or_say};
 use miyabi_tests::people::{Inboxes, PASSWORD};
 use serde_json::{Value, json};
 
@@ -69,6 +69,27 @@ fn a_question_and_the_end_are_told_once_each_by_mail_and_slack() {
     for secret in [PASSWORD, "p@ss word", "/services/"] {
         assert!(!said.contains(secret), "{secret} is told");
     }
+}
+
+/// Whoever runs a command has gone by then; a server tells it again, also one that was started later.
+#[test]
+fn a_server_tells_of_an_open_question_again() {
+    if !is_here_or_say() {
+        return;
+    }
+    let inboxes = Inboxes::start();
+    let mut env = env(&format!("[policy]\nmerge_from = 95\nremind_low_secs = 1\n{TO}"));
+    env.set("MIYABI_SMTP_URL", &inboxes.smtp);
+    run(&env, 11);
+    assert_eq!(subjects(&inboxes.arrived()).len(), 1);
+    let served = Served::start(&env);
+    eventually("two reminders", || {
+        let told = inboxes.arrived();
+        let again = subjects(&told).into_iter().filter(|subject| subject.contains(" still a question: "));
+        again.count() > 1
+    });
+    env.miyabi(["escalation", "answer", "1-1", "--action", "approve_anyway", "--no-resume"]).expect(0);
+    assert_eq!(served.stop(), Some(0));
 }
 
 #[test]

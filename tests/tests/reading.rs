@@ -1,40 +1,10 @@
 //! An agent that reads the finished change: what it says goes to people and to agents that mend, and is no point.
 
+use miyabi_tests::checks::{self, LINT};
 use miyabi_tests::env::{Ran, TestEnv};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
-const CHECKS: &str = r#"
-[[check]]
-kind = "build"
-command = ["true"]
-
-[[check]]
-kind = "tests"
-command = ["echo", "<testsuite><testcase name='雅'/></testsuite>"]
-format = "junit"
-
-[[check]]
-kind = "tests"
-command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
-format = "lcov"
-
-[[check]]
-kind = "lint"
-command = ["cat", "warnings"]
-format = "files"
-weight = 25
-
-[[check]]
-kind = "security"
-command = ["echo", '{"version": "2.1.0", "runs": []}']
-format = "sarif"
-
-[[check]]
-kind = "docs"
-command = ["echo", '{"public": 1, "documented": 1}']
-format = "doc_counts"
-"#;
 
 fn remark(severity: &str, confidence: u32) -> Value {
     json!({ "severity": severity, "confidence": confidence, "file": "notes.md", "line": 1,
@@ -56,7 +26,9 @@ impl Stage {
             path.display().to_string()
         };
         let reader = write("reader.yaml", reader);
-        let settings = format!("[agent]\nreviewer = \"scripted:{reader}\"\n\n[policy]\n{policy}{CHECKS}");
+        let lint = "kind = \"lint\"\ncommand = [\"cat\", \"warnings\"]\nformat = \"files\"\nweight = 25\n";
+        let checks = checks::with(&[(LINT, lint)]);
+        let settings = format!("[agent]\nreviewer = \"scripted:{reader}\"\n\n[policy]\n{policy}{checks}");
         std::fs::write(env.repo().join("miyabi.toml"), settings).expect("a file");
         env.git(&["add", "--all"]);
         env.git(&["commit", "--quiet", "--message", "Settings"]);

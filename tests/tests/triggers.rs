@@ -1,52 +1,31 @@
 //! What has a person asked, each by its real cause, through the whole program.
 
+use miyabi_tests::checks::{self, BUILD, DOCS, SCAN, TESTS};
 use miyabi_tests::env::TestEnv;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
-/// A project whose checks read files that the agent may write.
-const CHECKS: &str = r#"
-[[check]]
-kind = "build"
-command = ["sh", "-c", "test ! -e broken.txt || { echo 'broken: 雅' >&2; exit 1; }"]
-
-[[check]]
-kind = "tests"
-command = ["cat", "tests.xml"]
-format = "junit"
-
-[[check]]
-kind = "tests"
-command = ["printf", 'SF:a\nDA:1,1\nend_of_record\n']
-format = "lcov"
-
-[[check]]
-kind = "lint"
-command = ["true"]
-
-[[check]]
-kind = "security"
-command = ["cat", "scan.sarif"]
-format = "sarif"
-
-[[check]]
-kind = "docs"
-command = ["cat", "docs.json"]
-format = "doc_counts"
-"#;
 const PASSING: &str = "<testsuite><testcase name='a'/></testsuite>";
 const CLEAN: &str = r#"{"version": "2.1.0", "runs": []}"#;
 
-const DOCS: &str = r#"{"public": 1, "documented": 1}"#;
+const DOCUMENTED: &str = r#"{"public": 1, "documented": 1}"#;
 
 /// A run whose agent is this script, until it asks; gives the question.
 fn asked(policy: &str, body: &str, script: &str) -> (TestEnv, Value) {
-    let settings = format!("[policy]\n{policy}{CHECKS}");
+    // Checks read files that the agent may write.
+    let build = "kind = \"build\"\ncommand = [\"sh\", \"-c\", \"test ! -e broken.txt || { echo 'broken: 雅' >&2; exit 1; }\"]\n";
+    let checks = checks::with(&[
+        (BUILD, build),
+        (TESTS, "command = [\"cat\", \"tests.xml\"]\n"),
+        (SCAN, "command = [\"cat\", \"scan.sarif\"]\n"),
+        (DOCS, "command = [\"cat\", \"docs.json\"]\n"),
+    ]);
+    let settings = format!("[policy]\n{policy}{checks}");
     let files = [
         ("miyabi.toml", settings.as_str()),
         ("tests.xml", PASSING),
         ("scan.sarif", CLEAN),
-        ("docs.json", DOCS),
+        ("docs.json", DOCUMENTED),
     ];
     let env = TestEnv::new(PROGRAM, &files);
     env.miyabi(["issue", "new", "--title", "Keep notes", "--body", body]).expect(0);

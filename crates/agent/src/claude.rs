@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use miyabi_core::session::{AgentEvent, Usage};
 use serde_json::Value;
 
+use crate::lines;
 use line::{Block, Line, ResultLine};
 
 /// How Claude Code is called.
@@ -235,14 +236,8 @@ fn joined(tool: &str, detail: &str) -> String {
 fn describe(input: &Value) -> String {
     let telling = ["file_path", "notebook_path", "command", "pattern", "path", "url", "query", "description"];
     let text = telling.iter().find_map(|key| input.get(key)?.as_str()).unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
-    let mut short: String = line.chars().take(200).collect();
-    if short.len() < text.trim_end().len() {
-        short.push('…');
-    }
-    short
+    lines::short(text)
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -113,5 +113,4 @@ fn raw(line: &str) -> Vec<AgentEvent> {
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -3,6 +3,19 @@
 /// The longest line that is read, in bytes; what is beyond it is dropped up to the next line end.
 pub(crate) const LONGEST: usize = 1024 * 1024;
 
+/// The longest description of what a tool works on, in characters.
+const DETAIL: usize = 200;
+
+/// The first line of what a tool works on, at most 200 characters of it.
+pub(crate) fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut short: String = line.chars().take(DETAIL).collect();
+    if short.len() < text.trim_end().len() {
+        short.push('…');
+    }
+    short
+}
+
 /// Collects chunks into lines. Holds at most [`LONGEST`] bytes, whatever comes in.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {

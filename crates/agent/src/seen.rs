@@ -140,7 +140,7 @@ pub(crate) fn said(status: ExitStatus) -> String {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
@@ -154,6 +154,19 @@ mod tests {
         events.iter().for_each(|event| seen.event(event));
         errors.iter().for_each(|line| seen.line(Channel::Errors, line));
         seen
+    }
+
+    /// What these events of a program that reports its end come to, when it exits so.
+    pub(crate) fn of_events(events: &[AgentEvent], code: i32) -> SessionOutcome {
+        seen(Protocol::Report, events, &[]).outcome(exit(code), 0)
+    }
+
+    /// Events with one on a line, each cut at so many characters.
+    pub(crate) fn shown(events: &[AgentEvent], width: usize) -> String {
+        let lines = events.iter().map(|event| {
+            serde_json::to_string(event).unwrap_or_default().chars().take(width).collect::<String>()
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     fn say(text: &str) -> AgentEvent {

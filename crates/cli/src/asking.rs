@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::output::clean::clean_line;
+use crate::output::clean::{clean_line, short};
 use crate::output::screen;
 use crate::starting::actor;
 use crate::wiring::Home;
@@ -33,7 +33,7 @@ impl Terminal {
             let (sender, lines) = mpsc::unbounded_channel();
             std::thread::spawn(move || {
                 for line in std::io::stdin().lock().lines() {
-                    if line.map(|line| sender.send(line)).is_err() {
+                    if !line.is_ok_and(|line| sender.send(line).is_ok()) {
                         break;
                     }
                 }
@@ -81,6 +81,7 @@ impl Terminal {
             };
             let Some(line) = line.filter(|line| !line.trim().is_empty()) else { return Ok(false) };
             let Some((action, note)) = choice(&choices, &line) else {
+                context.output.note(&format!("that is none of them: {}", short(&line, 60)));
                 screen::write_above(&prompt(question, &choices));
                 continue;
             };

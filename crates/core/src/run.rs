@@ -51,7 +51,8 @@ pub struct Run {
     pub sessions: Vec<SessionState>,
     /// Questions without an answer.
     pub questions: BTreeMap<EscalationId, Escalation>,
-    reminded: reminding::Reminded,
+    /// When each of them was asked.
+    asked_at: BTreeMap<EscalationId, Timestamp>,
     /// How many questions there were.
     pub questions_raised: u32,
     /// How many of them a person answered.

@@ -1,14 +1,10 @@
 //! Recordings of the real program (made by `tests/tests/claude.rs` with `MIYABI_RECORD=true`) and lines with the
 //! peculiarities that it is known for.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
-
 use miyabi_core::session::{SessionEnd, SessionOutcome};
 
 use super::*;
-use crate::process::{Ended, Gone};
-use crate::seen::{Protocol, Seen};
+use crate::seen::tests as seen;
 
 fn events(recording: &str) -> Vec<AgentEvent> {
     let mut reader = Reader::default();
@@ -16,18 +12,11 @@ fn events(recording: &str) -> Vec<AgentEvent> {
 }
 
 fn outcome(recording: &str, code: i32) -> SessionOutcome {
-    let mut seen = Seen::new(Protocol::Report);
-    events(recording).iter().for_each(|event| seen.event(event));
-    seen.outcome(Gone { ended: Ended::ByItself(ExitStatus::from_raw(code << 8)), leftovers: 0 }, 0)
+    seen::of_events(&events(recording), code)
 }
 
-/// Events with one on a line; raw lines and long texts shortened.
 fn shown(recording: &str) -> String {
-    let lines = events(recording).into_iter().map(|event| {
-        let line = serde_json::to_string(&event).unwrap();
-        line.chars().take(230).collect::<String>()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    seen::shown(&events(recording), 230)
 }
 
 macro_rules! recording {

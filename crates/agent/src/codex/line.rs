@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-/// The longest description of what a tool works on, in characters.
-const DETAIL: usize = 200;
+use crate::lines;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type")]
@@ -73,7 +72,7 @@ impl Item {
             "web_search" => ("Search", self.query.clone().unwrap_or_default()),
             _ => return None,
         };
-        Some((tool, short(&detail)))
+        Some((tool, lines::short(&detail)))
     }
 
     /// Whether the use of a tool went well, as far as it is said.
@@ -81,14 +80,4 @@ impl Item {
         self.exit_code.is_none_or(|code| code == 0)
             && self.status.as_deref().is_none_or(|status| status == "completed")
     }
-}
-
-/// The first line of it.
-fn short(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let mut short: String = line.chars().take(DETAIL).collect();
-    if short.len() < text.trim_end().len() {
-        short.push('…');
-    }
-    short
 }

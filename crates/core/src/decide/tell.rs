@@ -3,7 +3,7 @@
 use super::write::{comment, record};
 use crate::event::{Escalation, EventBody, Urgency};
 use crate::intent::Write;
-use crate::run::reminding::{channels_for, reminder_name};
+use crate::run::reminding::channels_for;
 use crate::run::{Run, StepState};
 use crate::status::Status;
 use crate::view;
@@ -41,7 +41,7 @@ pub(super) fn of_reminder(
 ) {
     let subject = format!("still a question: {}", escalation.reason);
     let body = view::question_note(escalation);
-    let what = reminder_name(&escalation.id, number);
+    let what = format!("question-{}-reminder-{number}", escalation.id);
     notify(run, state, escalation.severity, &what, &subject, &body, events);
 }
 

@@ -62,7 +62,7 @@ impl Run {
             cancelled_by: None,
             sessions: Vec::new(),
             questions: BTreeMap::new(),
-            reminded: Default::default(),
+            asked_at: BTreeMap::new(),
             questions_raised: 0,
             answers_by_people: 0,
             open_intents: Vec::new(),
@@ -136,7 +136,7 @@ impl Run {
                 if self.questions.insert(question.id.clone(), (**question).clone()).is_some() {
                     return Err(format!("question `{}` was raised already", question.id));
                 }
-                self.reminded.asked(&question.id, at);
+                self.asked_at.insert(question.id.clone(), at);
                 self.questions_raised += 1;
                 Ok(())
             }
@@ -174,7 +174,6 @@ impl Run {
                     return Err(format!("intent `{}` was recorded already", intent.id));
                 }
                 self.intents.insert(intent.id.clone(), None);
-                self.reminded.written(intent);
                 self.open_intents.push((**intent).clone());
                 Ok(())
             }
@@ -297,6 +296,7 @@ impl Run {
             }
             Phase::Asking(question) => {
                 self.questions.remove(&question);
+                self.asked_at.remove(&question);
             }
             Phase::Queued | Phase::Judging => {}
         }
@@ -374,7 +374,7 @@ impl Run {
         let ix = self.known(&asked.step)?;
         let modified = self.modified(ix, answer)?;
         let asked = self.questions.remove(question);
-        self.reminded.answered(question);
+        self.asked_at.remove(question);
         if answer.from != autonomy::DEADLINE {
             self.answers_by_people += 1;
         }
