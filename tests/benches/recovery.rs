@@ -43,13 +43,20 @@ impl StepRunner for Tasks {
                 attempt,
                 adapter: "claude".to_owned(),
                 process: None,
+                containment: None,
                 worktree: "/repo/.worktrees/issue-500-task1".into(),
                 base: fixtures::commit(0),
                 transcript: "/repo/.miyabi/runs/x/task-500-1.1.log".into(),
             };
             progress.tell(EventBody::SessionStarted(Box::new(started))).await;
             let usage = Usage { input_tokens: Some(90_000), output_tokens: Some(4_000), ..Usage::default() };
-            let ended = SessionEnded { session, end: SessionEnd::Completed, usage, leftovers: 0 };
+            let ended = SessionEnded {
+                session,
+                end: SessionEnd::Completed,
+                usage,
+                leftovers: 0,
+                changed_outside: Vec::new(),
+            };
             progress.tell(EventBody::SessionEnded(Box::new(ended))).await;
             match fail {
                 true => Err(Failure::new(FailureClass::ChecksFailed, "one test fails")),

@@ -6,6 +6,7 @@ pub mod crash;
 pub mod env;
 pub mod git_http;
 pub mod github;
+pub mod hostile;
 pub mod model_endpoint;
 pub mod people;
 pub mod published;

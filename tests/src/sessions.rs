@@ -1,23 +1,27 @@
 //! Sessions of real agent programs in a folder of their own, and somebody who watches them.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, SessionWatch};
+use miyabi_contain::{BoxOptions, Limits, MachineBoxes};
+use miyabi_core::containment::{Containment, Demand};
+use miyabi_core::ports::{Agents, Boxes, SessionWatch};
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionSpec};
 
 /// Remembers what it is told.
 #[derive(Default)]
 pub struct Watch {
     mark: Mutex<Option<ProcessMark>>,
+    containment: Mutex<Option<Containment>>,
     events: Mutex<Vec<AgentEvent>>,
 }
 
 #[async_trait]
 impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>) {
+    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
+        *self.containment.lock().unwrap_or_else(PoisonError::into_inner) = Some(containment);
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = process;
     }
 
@@ -33,11 +37,53 @@ impl Watch {
         events.iter().filter(|event| wanted(event)).count()
     }
 
+    /// How strongly the program was kept in.
+    pub fn containment(&self) -> Option<Containment> {
+        *self.containment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Nothing of the session runs any more.
     pub async fn assert_nothing_left(&self, options: &AgentOptions, spec: &SessionSpec) {
         let mark = *self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = mark.expect("a program was started");
         assert_eq!(AgentPrograms::new(options.clone()).reap(&spec.run, &[mark]).await, 0);
+    }
+}
+
+/// Whether any process works in this folder or below it.
+pub fn works_below(root: &Path) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
+        .any(|at| at.starts_with(root))
+}
+
+/// Boxes of that level below this folder, which is the strongest that they can be; `program` is
+/// `env!("CARGO_BIN_EXE_miyabi-under-test")` of the test. `None`, and a line about it, where the machine has no such.
+pub async fn boxes(root: &Path, program: &str, level: Containment, limits: Limits) -> Option<Arc<dyn Boxes>> {
+    // bubblewrap that is not on the search path is not there.
+    let search = match level {
+        Containment::Bubblewrap => std::env::var_os("PATH").unwrap_or_default(),
+        Containment::Landlock | Containment::Plain => "/nowhere".into(),
+    };
+    let boxes = MachineBoxes::new(BoxOptions {
+        demand: if level == Containment::Plain { Demand::Off } else { Demand::Required },
+        environment: vec![("PATH".into(), search)],
+        entry: Some(program.into()),
+        private: root.join("boxes"),
+        limits,
+        ..BoxOptions::default()
+    });
+    match boxes.level().await {
+        Ok(found) if found == level => Some(Arc::new(boxes)),
+        found => {
+            #[expect(clippy::print_stdout, reason = "tests say what they leave out")]
+            {
+                println!("left out: no {level} on this machine: {found:?}");
+            }
+            assert!(std::env::var_os("CI").is_none(), "CI leaves nothing out");
+            None
+        }
     }
 }
 

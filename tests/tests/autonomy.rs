@@ -120,7 +120,11 @@ fn a_hotfix_is_one_task_and_waits_for_nobody_to_object() {
 /// One place, four runs that may go on, and the oldest of them is the hotfix: a queue would have it last.
 #[test]
 fn a_hotfix_goes_before_all_that_wait_for_a_place() {
-    let (env, agent) = stage("approve_above = 0.0\nnotify_from = 0.0\n", &["priority:P0-Critical"]);
+    let (env, agent) = stage(
+        // Whoever came first writes so beside the repository.
+        "approve_above = 0.0\nnotify_from = 0.0\n[agent]\nwritable = [\"..\"]\n",
+        &["priority:P0-Critical"],
+    );
     for n in 2..=4 {
         env.miyabi(["issue", "new", "--title", &format!("Note {n}"), "--body", "Write it."]).expect(0);
     }

@@ -85,7 +85,7 @@ fn the_budget_of_the_day_holds_up_every_run_of_the_repository() {
 
 #[test]
 fn an_agent_that_cannot_work_at_all_is_not_paid_for_every_task() {
-    let (env, _, _) = env("breaker_tasks = 2\n[run]\nmax_parallel = 1\n");
+    let (env, _, _) = env("breaker_tasks = 2\n[run]\nmax_parallel = 1\n[agent]\nwritable = [\"..\"]\n");
     let many: String = (1..=6).map(|n| format!("- [ ] Write note {n}\n")).collect();
     let ran = env.miyabi(["issue", "new", "--title", "Keep notes", "--body", &many, "--json"]).expect(0);
     let issue = ran.json()["number"].as_u64().unwrap();

@@ -10,25 +10,35 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, Stop, never_stop};
+use miyabi_contain::Limits;
+use miyabi_core::containment::Containment;
+use miyabi_core::ports::{Agents, Boxes, Stop, never_stop};
 use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
 use miyabi_tests::model_endpoint::{
     CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, claude_or_say,
 };
-use miyabi_tests::sessions::{Watch, spec};
+use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
 use serde_json::json;
 use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 
 /// Claude Code with a home of its own.
 struct Bench {
     root: TempDir,
     options: AgentOptions,
     watch: Watch,
+    boxes: Arc<dyn Boxes>,
 }
 
 impl Bench {
     /// `None`, and a line about it, when Claude Code is not installed.
-    fn new(endpoint: &ModelEndpoint) -> Option<Self> {
+    async fn new(endpoint: &ModelEndpoint) -> Option<Self> {
+        Self::at(endpoint, Containment::Bubblewrap).await
+    }
+
+    /// The same, kept in at that level.
+    async fn at(endpoint: &ModelEndpoint, level: Containment) -> Option<Self> {
         let program = claude_or_say()?;
         let root = tempfile::tempdir().unwrap();
         for folder in ["home", "worktree"] {
@@ -45,7 +55,8 @@ impl Bench {
         let environment = environment.map(|(name, value)| (OsString::from(name), value));
         let mut options = AgentOptions::new(root.path(), environment);
         options.claude.program = program;
-        Some(Self { root, options, watch: Watch::default() })
+        let boxes = boxes(root.path(), PROGRAM, level, Limits::default()).await?;
+        Some(Self { root, options, watch: Watch::default(), boxes })
     }
 
     fn path(&self, path: &str) -> String {
@@ -57,7 +68,10 @@ impl Bench {
     }
 
     async fn run(&self, spec: &SessionSpec, stop: Stop) -> SessionOutcome {
-        AgentPrograms::new(self.options.clone()).run(spec, &self.watch, stop).await
+        AgentPrograms::new(self.options.clone())
+            .within(Arc::clone(&self.boxes))
+            .run(spec, &self.watch, stop)
+            .await
     }
 
     /// Nothing of the session runs any more.
@@ -102,7 +116,7 @@ async fn writes_a_file_runs_a_command_and_ends() {
     })
     .await
     .unwrap();
-    let Some(bench) = Bench::new(&endpoint) else { return };
+    let Some(bench) = Bench::new(&endpoint).await else { return };
     *place.lock().unwrap() = bench.path("worktree/hello.txt");
     let prompt = "「hello.txt」 を書く: \"quotes\" $(touch x) ${HOME} --help";
     let spec = bench.spec(prompt);
@@ -140,7 +154,7 @@ async fn writes_a_file_runs_a_command_and_ends() {
 #[tokio::test]
 async fn a_prompt_of_two_megabytes_arrives() {
     let endpoint = ModelEndpoint::start([Turn::Say("Read.".to_owned())]).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint) else { return };
+    let Some(bench) = Bench::new(&endpoint).await else { return };
     let prompt = "長い話 \"$(x)\" ${y}\n".repeat(100_000);
     assert!(prompt.len() > 2_000_000);
     let outcome = bench.run(&bench.spec(&prompt), never_stop()).await;
@@ -152,7 +166,7 @@ async fn a_prompt_of_two_megabytes_arrives() {
 async fn waits_for_a_model_that_comes_back() {
     let turns = [Turn::Status(529), Turn::Status(429), Turn::Cut, Turn::Say("After all.".to_owned())];
     let endpoint = ModelEndpoint::start(turns).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint) else { return };
+    let Some(bench) = Bench::new(&endpoint).await else { return };
     let outcome = bench.run(&bench.spec("Wait."), never_stop()).await;
     bench.record("retry.jsonl");
     assert_eq!(outcome.end, SessionEnd::Completed);
@@ -163,7 +177,7 @@ async fn waits_for_a_model_that_comes_back() {
 #[tokio::test]
 async fn a_model_that_fails_is_a_failed_session() {
     let endpoint = ModelEndpoint::answering(|_| Turn::Status(500)).await.unwrap();
-    let Some(mut bench) = Bench::new(&endpoint) else { return };
+    let Some(mut bench) = Bench::new(&endpoint).await else { return };
     bench.options.environment.retain(|(name, _)| name != "CLAUDE_CODE_MAX_RETRIES");
     bench.options.environment.push(("CLAUDE_CODE_MAX_RETRIES".into(), "1".into()));
     let outcome = bench.run(&bench.spec("Fail."), never_stop()).await;
@@ -176,7 +190,7 @@ async fn a_model_that_fails_is_a_failed_session() {
 #[tokio::test]
 async fn a_limit_of_its_own_is_a_failed_session() {
     let endpoint = ModelEndpoint::answering(|_| bash("ls")).await.unwrap();
-    let Some(mut bench) = Bench::new(&endpoint) else { return };
+    let Some(mut bench) = Bench::new(&endpoint).await else { return };
     bench.options.claude.arguments = ["--max-turns", "2"].map(str::to_owned).to_vec();
     let outcome = bench.run(&bench.spec("Go on and on."), never_stop()).await;
     bench.record("max-turns.jsonl");
@@ -187,7 +201,7 @@ async fn a_limit_of_its_own_is_a_failed_session() {
 #[tokio::test]
 async fn a_model_that_never_answers_meets_the_deadline() {
     let endpoint = ModelEndpoint::answering(|_| Turn::Silence).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint) else { return };
+    let Some(bench) = Bench::new(&endpoint).await else { return };
     let mut spec = bench.spec("Hello?");
     (spec.deadline_secs, spec.grace_secs) = (5, 5);
     let outcome = bench.run(&spec, never_stop()).await;
@@ -200,7 +214,7 @@ async fn a_model_that_never_answers_meets_the_deadline() {
 #[tokio::test]
 async fn a_stopped_session_takes_its_tools_along() {
     let endpoint = ModelEndpoint::answering(|_| bash("./wait.sh")).await.unwrap();
-    let Some(mut bench) = Bench::new(&endpoint) else { return };
+    let Some(mut bench) = Bench::new(&endpoint).await else { return };
     bench.options.claude.allowed_tools.push("Bash(./wait.sh)".to_owned());
     let script = bench.path("worktree/wait.sh");
     fs::write(
@@ -222,9 +236,7 @@ async fn a_stopped_session_takes_its_tools_along() {
     let outcome = bench.run(&spec, stop).await;
     assert_eq!(outcome.end, SessionEnd::Stopped);
     bench.assert_nothing_left(&spec).await;
-    let pid = fs::read_to_string(bench.path("worktree/pid")).unwrap();
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    assert!(!works_below(bench.root.path()), "its tools are gone");
 }
 
 #[tokio::test]
@@ -242,7 +254,7 @@ async fn sessions_run_side_by_side() {
     .unwrap();
     let mut sessions = Vec::new();
     for _ in 0..3 {
-        let Some(bench) = Bench::new(&endpoint) else { return };
+        let Some(bench) = Bench::new(&endpoint).await else { return };
         sessions.push(tokio::spawn(async move {
             let path = bench.path("worktree/並.txt");
             let outcome = bench.run(&bench.spec(&format!("Write [[{path}]].")), never_stop()).await;

@@ -8,16 +8,19 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, Stop, never_stop};
+use miyabi_contain::Limits;
+use miyabi_core::containment::Containment;
+use miyabi_core::ports::{Agents, Boxes, Stop, never_stop};
 use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, SessionSpec};
 use miyabi_tests::checks::PERFECT;
 use miyabi_tests::env::TestEnv;
 use miyabi_tests::model_endpoint::{
     CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, codex_or_say,
 };
-use miyabi_tests::sessions::{Watch, spec};
+use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -28,11 +31,12 @@ struct Bench {
     root: TempDir,
     options: AgentOptions,
     watch: Watch,
+    boxes: Arc<dyn Boxes>,
 }
 
 impl Bench {
     /// `None`, and a line about it, when Codex is not installed.
-    fn new(endpoint: &ModelEndpoint, namespace: bool) -> Option<Self> {
+    async fn new(endpoint: &ModelEndpoint, level: Containment) -> Option<Self> {
         let program = codex_or_say()?;
         let root = tempfile::Builder::new().prefix("miyabi-codex-").tempdir_in("/var/tmp").unwrap();
         for folder in ["home", "codex", "worktree"] {
@@ -57,8 +61,8 @@ impl Bench {
         let environment = environment.map(|(name, value)| (OsString::from(name), value));
         let mut options = AgentOptions::new(root.path(), environment);
         options.codex.program = program;
-        options.namespace = namespace;
-        Some(Self { root, options, watch: Watch::default() })
+        let boxes = boxes(root.path(), PROGRAM, level, Limits::default()).await?;
+        Some(Self { root, options, watch: Watch::default(), boxes })
     }
 
     fn path(&self, path: &str) -> String {
@@ -70,7 +74,8 @@ impl Bench {
     }
 
     async fn run(&self, spec: &SessionSpec, stop: Stop) -> SessionOutcome {
-        let outcome = AgentPrograms::new(self.options.clone()).run(spec, &self.watch, stop).await;
+        let agents = AgentPrograms::new(self.options.clone()).within(Arc::clone(&self.boxes));
+        let outcome = agents.run(spec, &self.watch, stop).await;
         self.watch.assert_nothing_left(&self.options, spec).await;
         outcome
     }
@@ -88,10 +93,10 @@ fn command(line: &str) -> Turn {
     Turn::tool("exec_command", json!({ "cmd": line }))
 }
 
-/// Writes, looks, is refused what lies outside, and ends; in a namespace of ours as well, which its own sandbox is then in.
+/// Writes, looks, is refused what lies outside, and ends; in a box of ours as well, which its own sandbox is then in.
 #[tokio::test]
 async fn writes_a_file_runs_a_command_and_ends() {
-    for namespace in [false, true] {
+    for level in [Containment::Plain, Containment::Bubblewrap] {
         let endpoint = ModelEndpoint::answering(|asked| match asked.answers {
             0 => Turn::Use {
                 text: "まず書きます。".to_owned(),
@@ -104,7 +109,7 @@ async fn writes_a_file_runs_a_command_and_ends() {
         })
         .await
         .unwrap();
-        let Some(bench) = Bench::new(&endpoint, namespace) else { return };
+        let Some(bench) = Bench::new(&endpoint, level).await else { return };
         let prompt = "「hello.txt」 を書く: \"quotes\" $(touch x) ${HOME} --help";
         let spec = bench.spec(prompt);
         let outcome = bench.run(&spec, never_stop()).await;
@@ -126,7 +131,7 @@ async fn writes_a_file_runs_a_command_and_ends() {
 #[tokio::test]
 async fn a_prompt_of_one_megabyte_arrives() {
     let endpoint = ModelEndpoint::start([Turn::Say("Read.".to_owned())]).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint, false) else { return };
+    let Some(bench) = Bench::new(&endpoint, Containment::Plain).await else { return };
     let prompt = "長い話 \"$(x)\" ${y}\n".repeat(30_000);
     let outcome = bench.run(&bench.spec(&prompt), never_stop()).await;
     assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
@@ -137,7 +142,7 @@ async fn a_prompt_of_one_megabyte_arrives() {
 async fn a_model_that_fails_is_a_failed_session() {
     for (status, recording) in [(429, Some("codex-limit.jsonl")), (500, None), (401, None)] {
         let endpoint = ModelEndpoint::answering(move |_| Turn::Status(status)).await.unwrap();
-        let Some(bench) = Bench::new(&endpoint, false) else { return };
+        let Some(bench) = Bench::new(&endpoint, Containment::Plain).await else { return };
         let outcome = bench.run(&bench.spec("Fail."), never_stop()).await;
         recording.into_iter().for_each(|name| bench.record(name));
         let SessionEnd::Failed { detail } = outcome.end else { panic!("{status}: {outcome:?}") };
@@ -149,7 +154,7 @@ async fn a_model_that_fails_is_a_failed_session() {
 async fn waits_for_a_model_that_comes_back() {
     let turns = [Turn::Cut, Turn::Say("After all.".to_owned())];
     let endpoint = ModelEndpoint::start(turns).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint, false) else { return };
+    let Some(bench) = Bench::new(&endpoint, Containment::Plain).await else { return };
     let outcome = bench.run(&bench.spec("Wait."), never_stop()).await;
     bench.record("codex-retry.jsonl");
     assert_eq!(outcome.end, SessionEnd::Completed, "{outcome:?}");
@@ -161,7 +166,7 @@ async fn waits_for_a_model_that_comes_back() {
 #[tokio::test]
 async fn a_model_that_never_answers_meets_the_deadline() {
     let endpoint = ModelEndpoint::answering(|_| Turn::Silence).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint, true) else { return };
+    let Some(bench) = Bench::new(&endpoint, Containment::Bubblewrap).await else { return };
     let mut spec = bench.spec("Hello?");
     spec.deadline_secs = 5;
     let outcome = bench.run(&spec, never_stop()).await;
@@ -173,7 +178,7 @@ async fn a_model_that_never_answers_meets_the_deadline() {
 async fn a_stopped_session_takes_its_tools_along() {
     let line = "trap '' TERM HUP INT; echo $$ > pid.new; mv pid.new pid; exec sleep 1000";
     let endpoint = ModelEndpoint::answering(move |_| command(line)).await.unwrap();
-    let Some(bench) = Bench::new(&endpoint, true) else { return };
+    let Some(bench) = Bench::new(&endpoint, Containment::Bubblewrap).await else { return };
     let mut spec = bench.spec("Wait.");
     spec.grace_secs = 1;
     let pid = Path::new(&bench.path("worktree/pid")).to_owned();
@@ -184,11 +189,7 @@ async fn a_stopped_session_takes_its_tools_along() {
     });
     let outcome = bench.run(&spec, stop).await;
     assert_eq!(outcome.end, SessionEnd::Stopped);
-    let running = Command::new("pgrep").args(["-f", "sleep 1000"]).output().unwrap();
-    let here = |pid: &str| {
-        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(bench.root.path()))
-    };
-    assert!(!String::from_utf8_lossy(&running.stdout).lines().any(here), "its tools are gone");
+    assert!(!works_below(bench.root.path()), "its tools are gone");
 }
 
 /// An issue from its tasks to its merge, every word of it by Codex: two tasks at once, and the reading of the change.
@@ -209,7 +210,7 @@ async fn an_issue_is_carried_out_and_read() {
     })
     .await
     .unwrap();
-    let bench = Bench::new(&endpoint, true).unwrap();
+    let bench = Bench::new(&endpoint, Containment::Bubblewrap).await.unwrap();
     let settings = format!(
         "[agent]\ndefault = \"codex\"\nreviewer = \"codex\"\ncodex_program = {program:?}\n[policy]\nsimple_below = 0.0\n{PERFECT}"
     );

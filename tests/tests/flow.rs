@@ -279,8 +279,8 @@ fn an_agent_ends_with_the_miyabi_that_is_killed() {
     let env = env("");
     let doctor = env.miyabi(["doctor", "--json"]).stdout;
     let findings: Vec<Value> = serde_json::from_str(&doctor).unwrap();
-    if !findings.iter().any(|finding| finding["what"] == "bubblewrap" && finding["found"] == true) {
-        println!("left out: bubblewrap is not here or cannot make PID namespaces (tests/setup-box.sh)");
+    if !findings.iter().any(|finding| finding["what"] == "containment" && finding["detail"] == "bubblewrap") {
+        println!("left out: bubblewrap is not here or cannot make boxes (tests/setup-box.sh)");
         assert!(std::env::var_os("CI").is_none(), "CI has bubblewrap");
         return;
     }
@@ -304,8 +304,8 @@ fn killed_in_the_middle_it_ends_as_if_it_had_not_been() {
     let issue = file_issue(&undisturbed, "Keep notes", THREE);
     run(&undisturbed, issue, THREE_NOTES).expect(0);
 
-    // Without a namespace, in which nothing would outlive miyabi.
-    let env = env("simple_below = 0.0\n[agent]\nnamespace = false\n");
+    // Without a box, in which nothing would outlive miyabi.
+    let env = env("simple_below = 0.0\ncontainment = \"off\"\n");
     assert_eq!(file_issue(&env, "Keep notes", THREE), issue);
     let playbook = THREE_NOTES.replace("task-3:\n", "task-3:\n  - attempt: 1\n  - run: [sh, -c, \"echo half > notes/half.md; touch notes/begun; exec sleep 1000\"]\n  - attempt: 2\n");
     let path = env.root().join("playbook.yaml");

@@ -117,7 +117,7 @@ fn remarks_go_to_the_agent_that_mends() {
         Stage::new(&reader, "simple_below = 0.0\nreview_from = 79\ncount_old_findings = true\n", "雅.md\n");
     std::fs::write(
         stage.env.root().join("agent.sh"),
-        "echo \"$MIYABI_STEP\" >> notes.md; case $MIYABI_STEP in rework*) cp .agent-context.json ../../seen.json; : > warnings;; esac\n",
+        "echo \"$MIYABI_STEP\" >> notes.md; case $MIYABI_STEP in rework*) cp .agent-context.json seen.json; : > warnings;; esac\n",
     )
     .expect("a script");
     stage.run().expect(0);

@@ -224,7 +224,7 @@ fn a_repository_that_wants_no_changes_by_programs_gets_none() {
 
 #[test]
 fn what_an_issue_hides_reaches_nobody_and_is_asked_about() {
-    let env = TestEnv::with_crate(PROGRAM);
+    let env = TestEnv::with_crate(PROGRAM).variable("MIYABI_AGENT_WRITABLE", "..");
     let seen = env.root().join("seen");
     let agent = env.root().join("agent.sh");
     let script = format!(

@@ -8,6 +8,7 @@ mod line;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use miyabi_core::containment::Containment;
 use miyabi_core::session::{AgentEvent, Usage};
 
 use line::{Item, Line};
@@ -28,10 +29,15 @@ impl Default for CodexOptions {
 }
 
 impl CodexOptions {
-    /// The arguments of a session; the prompt comes on standard input.
-    pub(crate) fn command_line(&self) -> Vec<OsString> {
-        // Its own sandbox lets it write in its folder; what it would have to ask for is refused.
-        let fixed = ["exec", "--json", "--color", "never", "--sandbox", "workspace-write"];
+    /// The arguments of a session that is kept in like this; the prompt comes on standard input.
+    pub(crate) fn command_line(&self, containment: Containment) -> Vec<OsString> {
+        let sandbox = match containment {
+            // Its own sandbox lets it write in its folder; what it would have to ask for is refused.
+            Containment::Plain => "workspace-write",
+            // Its own one cannot be made inside of ours, which keeps all of it in and not only its commands.
+            Containment::Landlock | Containment::Bubblewrap => "danger-full-access",
+        };
+        let fixed = ["exec", "--json", "--color", "never", "--sandbox", sandbox];
         let quiet = ["-c", "approval_policy=\"never\"", "-c", "check_for_update_on_startup=false"];
         let arguments = fixed.into_iter().chain(quiet).map(OsString::from);
         arguments.chain(self.arguments.iter().map(OsString::from)).chain(["-".into()]).collect()

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod bounds;
 mod census;
 pub mod claude;
 pub mod codex;
 pub mod command;
 mod environment;
 mod lines;
-mod namespace;
 mod process;
 mod program;
 mod programs;

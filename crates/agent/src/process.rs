@@ -2,13 +2,16 @@
 //!
 //! What the output means is not known here.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use miyabi_core::containment::Containment;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::Stop;
 use miyabi_core::session::ProcessMark;
@@ -42,8 +45,10 @@ pub(crate) struct Launch {
     pub(crate) input: Vec<u8>,
     /// Whose it is.
     pub(crate) marks: Marks,
-    /// Whether the program makes a PID namespace for what it starts, see [`crate::namespace`].
-    pub(crate) has_namespace: bool,
+    /// How strongly it is kept in.
+    pub(crate) containment: Containment,
+    /// What must be held until it is gone.
+    pub(crate) held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What ends a program that does not end by itself. Serves several programs, one after the other, until one of them
@@ -172,6 +177,11 @@ impl Running {
         self.mark
     }
 
+    /// How strongly it is kept in.
+    pub(crate) fn containment(&self) -> Containment {
+        self.launch.containment
+    }
+
     /// Gives it its input, reads its output to the end, and ends it when it is time.
     ///
     /// Every byte goes to the transcript, every line to `each`. Afterwards the program, its process group and every
@@ -264,9 +274,9 @@ impl Running {
         leftovers
     }
 
-    /// Asks it to end. Who makes the namespace would take everybody in it along at once, so it is not asked itself.
+    /// Asks it to end. bubblewrap would take everybody in its box along at once, so it is not asked itself.
     async fn ask(&self, grace: Duration) -> Phase {
-        if self.launch.has_namespace {
+        if self.launch.containment == Containment::Bubblewrap {
             census::ask(self.wanted(Vec::new()), self.mark).await;
         } else {
             self.group.ask();

@@ -2,18 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use miyabi_core::containment::{CommandLine, Containment};
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
-use miyabi_core::ports::{Agents, SessionWatch, Stop};
+use miyabi_core::ports::{Agents, Boxes, NoBoxes, SessionWatch, Stop};
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
 
+use crate::bounds::bounds;
 use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
 use crate::codex::{self, CodexOptions};
 use crate::environment::{FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
-use crate::namespace::Namespace;
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
 use crate::prompts::Prompts;
@@ -34,8 +36,10 @@ pub struct AgentOptions {
     pub claude: ClaudeOptions,
     /// How Codex is called.
     pub codex: CodexOptions,
-    /// Whether each program gets a PID namespace of its own where bubblewrap can make one.
-    pub namespace: bool,
+    /// Whether agents may use the network.
+    pub network: bool,
+    /// The git folder of the main checkout, which agents may read.
+    pub git: Option<PathBuf>,
     /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
     pub prompts: Option<PathBuf>,
 }
@@ -52,7 +56,8 @@ impl AgentOptions {
             root,
             environment: environment.into_iter().collect(),
             pass: Vec::new(),
-            namespace: false,
+            network: true,
+            git: None,
             claude: ClaudeOptions::default(),
             codex: CodexOptions::default(),
         }
@@ -60,26 +65,45 @@ impl AgentOptions {
 }
 
 /// Runs agent programs as processes of this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AgentPrograms {
     options: AgentOptions,
     prompts: Prompts,
-    namespace: Namespace,
+    boxes: Arc<dyn Boxes>,
 }
 
 impl AgentPrograms {
-    /// Agents with these options. Nothing is looked for before it is needed.
+    /// Agents with these options, that nothing keeps in. Nothing is looked for before it is needed.
     pub fn new(options: AgentOptions) -> Self {
         let prompts = Prompts::new(options.prompts.clone());
-        let search = search_path(&options.environment);
-        let bwrap = options.namespace.then(|| program::find(OsStr::new("bwrap"), &options.root, search));
-        let namespace = Namespace::new(bwrap.and_then(Result::ok));
-        Self { options, prompts, namespace }
+        Self { options, prompts, boxes: Arc::new(NoBoxes) }
     }
 
-    /// Whether what agents start is held together by a PID namespace of the kernel.
-    pub async fn has_namespaces(&self) -> bool {
-        self.namespace.works().await
+    /// The same agents, each in a box.
+    #[must_use]
+    pub fn within(self, boxes: Arc<dyn Boxes>) -> Self {
+        Self { boxes, ..self }
+    }
+
+    /// The same launch within the bounds of its session.
+    async fn contain(&self, spec: &SessionSpec, mut launch: Launch) -> Result<Launch, Failure> {
+        let command = CommandLine {
+            program: launch.program,
+            arguments: launch.arguments,
+            folder: launch.folder,
+            environment: launch.environment,
+        };
+        let git = self.options.git.as_deref();
+        let mut bounds = bounds(&spec.adapter, &spec.worktree, git, &command.environment);
+        bounds.network = self.options.network;
+        let contained = self.boxes.contain(command, &bounds).await?;
+        launch.program = contained.command.program;
+        launch.arguments = contained.command.arguments;
+        launch.folder = contained.command.folder;
+        launch.environment = contained.command.environment;
+        launch.containment = contained.level;
+        launch.held = Some(contained.held);
+        Ok(launch)
     }
 
     fn find(&self, program: &OsStr, root: &Path) -> Result<PathBuf, ProgramError> {
@@ -123,7 +147,8 @@ impl AgentPrograms {
             environment: environment(&self.options.environment, allowed, &marks),
             input: Vec::new(),
             marks,
-            has_namespace: false,
+            containment: Containment::Plain,
+            held: None,
         }
     }
 
@@ -138,8 +163,8 @@ impl AgentPrograms {
         Ok(launch)
     }
 
-    fn launch_codex(&self, spec: &SessionSpec) -> Result<Launch, Failure> {
-        let arguments = self.options.codex.command_line();
+    fn launch_codex(&self, spec: &SessionSpec, containment: Containment) -> Result<Launch, Failure> {
+        let arguments = self.options.codex.command_line(containment);
         let mut launch = self.launch(spec, self.find_codex()?, arguments, &FOR_CODEX);
         launch.input = spec.prompt.clone().into_bytes();
         Ok(launch)
@@ -183,18 +208,28 @@ impl Agents for AgentPrograms {
     }
 
     async fn run(&self, spec: &SessionSpec, watch: &dyn SessionWatch, stop: Stop) -> SessionOutcome {
+        let level = match self.boxes.level().await {
+            Ok(level) => level,
+            Err(failure) => return not_started(&failure),
+        };
         let (launch, reader) = match &spec.adapter {
             Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
-            Adapter::Codex => (self.launch_codex(spec), Reader::Codex(codex::Reader::default())),
+            Adapter::Codex => (self.launch_codex(spec, level), Reader::Codex(codex::Reader::default())),
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
             Adapter::Scripted(playbook) => {
-                let launch = |argv: &[String]| self.launch_scripted(spec, argv);
+                let launch = |argv: Vec<String>| -> scripted::Launching<'_> {
+                    Box::pin(async move { self.contain(spec, self.launch_scripted(spec, &argv)?).await })
+                };
                 let playbook = self.options.root.join(playbook);
-                return scripted::run(spec, &playbook, &launch, &self.namespace, watch, stop).await;
+                return scripted::run(spec, &playbook, level, &launch, watch, stop).await;
             }
         };
+        let launch = match launch {
+            Ok(launch) => self.contain(spec, launch).await,
+            Err(failure) => Err(failure),
+        };
         match launch {
-            Ok(launch) => session::run(spec, self.namespace.put(launch).await, reader, watch, stop).await,
+            Ok(launch) => session::run(spec, launch, reader, watch, stop).await,
             Err(failure) => not_started(&failure),
         }
     }
@@ -206,6 +241,9 @@ impl Agents for AgentPrograms {
     }
 
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {
+        if let Err(failure) = self.boxes.level().await {
+            return Some(failure);
+        }
         match adapter {
             Adapter::Claude => self.find_claude().err(),
             Adapter::Codex => self.find_codex().err(),

@@ -7,8 +7,10 @@ mod playbook;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
+use miyabi_core::containment::Containment;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{SessionWatch, Stop};
 use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
@@ -16,21 +18,23 @@ use tokio::time::{Instant, sleep};
 
 pub use playbook::{Action, Content, FilePath, Playbook, PlaybookError, Replacement, read, schema};
 
-use crate::namespace::Namespace;
 use crate::process::{self, Channel, Ended, Launch, Until};
 use crate::seen::said;
 use crate::session::{close, elapsed_ms, no_transcript, not_started, until};
 use crate::transcript::Transcript;
 
+/// A launch that is being made.
+pub(crate) type Launching<'a> = Pin<Box<dyn Future<Output = Result<Launch, Failure>> + Send + 'a>>;
+
 /// Makes the launch of one of its programs, or says why there is none.
-pub(crate) type MakeLaunch<'a> = &'a (dyn Fn(&[String]) -> Result<Launch, Failure> + Send + Sync);
+pub(crate) type MakeLaunch<'a> = &'a (dyn Fn(Vec<String>) -> Launching<'a> + Send + Sync);
 
 /// Plays the step's part of the playbook.
 pub(crate) async fn run(
     spec: &SessionSpec,
     playbook: &Path,
+    level: Containment,
     launch: MakeLaunch<'_>,
-    namespace: &Namespace,
     watch: &dyn SessionWatch,
     stop: Stop,
 ) -> SessionOutcome {
@@ -47,10 +51,9 @@ pub(crate) async fn run(
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
-    watch.started(None).await;
+    watch.started(None, level).await;
 
-    let mut play =
-        Play { spec, launch, namespace, watch, until, transcript, last_message: None, leftovers: 0 };
+    let mut play = Play { spec, launch, watch, until, transcript, last_message: None, leftovers: 0 };
     let mut end = SessionEnd::Completed;
     for action in &actions {
         if let Err(early) = play.act(action).await {
@@ -86,10 +89,9 @@ fn actions(
 }
 
 /// A session that plays.
-struct Play<'a> {
+struct Play<'a, 'l> {
     spec: &'a SessionSpec,
-    launch: MakeLaunch<'a>,
-    namespace: &'a Namespace,
+    launch: MakeLaunch<'l>,
     watch: &'a dyn SessionWatch,
     until: Until,
     transcript: Transcript,
@@ -97,7 +99,7 @@ struct Play<'a> {
     leftovers: u32,
 }
 
-impl Play<'_> {
+impl Play<'_, '_> {
     /// Does one thing. Errors: how the session ends, when it ends here.
     async fn act(&mut self, action: &Action) -> Result<(), SessionEnd> {
         match action {
@@ -155,8 +157,8 @@ impl Play<'_> {
         let command = argv.join(" ");
         self.transcript.write(format!("$ {command}\n").as_bytes()).await;
         self.watch.event(&AgentEvent::ToolStarted { tool: "run".to_owned(), detail: command.clone() });
-        let running = match (self.launch)(argv) {
-            Ok(launch) => process::start(self.namespace.put(launch).await).await.map_err(Failure::from),
+        let running = match (self.launch)(argv.to_vec()).await {
+            Ok(launch) => process::start(launch).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
         let running = match running {

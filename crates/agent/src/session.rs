@@ -69,7 +69,7 @@ pub(crate) async fn run(
         Err(error) => return not_started(&error.into()),
     };
     // The program gets its prompt only after a restart would find it.
-    watch.started(Some(running.mark())).await;
+    watch.started(Some(running.mark()), running.containment()).await;
 
     let mut seen = Seen::new(reader.protocol());
     let each = |channel, line: &str| {

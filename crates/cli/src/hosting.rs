@@ -93,7 +93,7 @@ pub fn remote(settings: &Settings, github: &Arc<GitHubForge>) -> Result<RemoteOp
 
 /// The program that runs here, by a path that stays good when its file is replaced by a newer one meanwhile: git asks
 /// the same program that started it.
-fn own_program() -> std::io::Result<PathBuf> {
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     if own.exists() { Ok(own) } else { std::env::current_exe() }
 }

@@ -43,7 +43,7 @@ use crate::output::Output;
 
 /// Reads the command line, does what it asks, and says how it went.
 pub fn main() -> ExitCode {
-    if let Some(code) = answer_git() {
+    if let Some(code) = inner() {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -63,8 +63,14 @@ pub fn main() -> ExitCode {
     end(context.output, result)
 }
 
+/// Does what this program started itself for, or had itself started for by git: to enter a box and become another
+/// program there, or to say a login. To be called first thing in `main`.
+pub fn inner() -> Option<ExitCode> {
+    miyabi_contain::enter::enter().or_else(answer_git)
+}
+
 /// Answers git's question for a login, where git started this program to ask it.
-pub fn answer_git() -> Option<ExitCode> {
+fn answer_git() -> Option<ExitCode> {
     let prompt = std::env::args_os().nth(1).unwrap_or_default().to_string_lossy().into_owned();
     let answer = miyabi_git::askpass::answer(&prompt, |name| std::env::var_os(name))?;
     let told = answer.ok().map(|secret| writeln!(std::io::stdout(), "{}", secret.expose_secret()));

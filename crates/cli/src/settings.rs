@@ -79,10 +79,22 @@ pub struct AgentSettings {
     pub claude_program: String,
     /// Where Codex is; empty: on the PATH.
     pub codex_program: String,
-    /// Whether agents get PID namespaces.
-    pub namespace: bool,
     /// Names of further environment variables for agents.
     pub env: Vec<String>,
+    /// What else agents may read.
+    pub readable: Vec<String>,
+    /// What else agents may write.
+    pub writable: Vec<String>,
+    /// Whether agents may use the network.
+    pub network: bool,
+    /// Memory of an agent; 0: any.
+    pub memory_mb: u64,
+    /// Processes of an agent; 0: any number.
+    pub processes: u32,
+    /// Processor time of an agent, in hundredths of a core; 0: any.
+    pub cpu_percent: u32,
+    /// The largest file of an agent; 0: any.
+    pub file_mb: u64,
 }
 
 /// Isolated checkouts.

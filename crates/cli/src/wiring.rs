@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
+use miyabi_contain::{BoxOptions, Limits, MachineBoxes};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
@@ -98,6 +99,7 @@ impl Home {
         };
         let git = GitWorktrees::open(&root, options).map_err(Failure::from)?;
         let remote = git.remote();
+        let git_dir = git.git_dir().to_owned();
         let git = Arc::new(git);
         let keepsakes: Arc<dyn Keepsakes> = Arc::clone(&git) as _;
         let worktrees: Arc<dyn Worktrees> = git;
@@ -129,7 +131,7 @@ impl Home {
             github,
             records,
             deliveries: Arc::clone(&store) as _,
-            agents: Arc::new(agents(&root, &settings)),
+            agents: Arc::new(agents(&root, &git_dir, &settings)),
             checks: Arc::new(ToolChecks::new(check_options(&root, &settings))),
             store,
             worktrees,
@@ -208,17 +210,43 @@ fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
     Ok(opened.map_err(Failure::from)?)
 }
 
-fn agents(root: &Path, settings: &Settings) -> AgentPrograms {
+/// The boxes that untrusted programs of this repository are put into.
+pub fn boxes(root: &Path, settings: &Settings) -> MachineBoxes {
+    let agent = &settings.agent;
+    MachineBoxes::new(BoxOptions {
+        demand: settings.policy.containment,
+        environment: std::env::vars_os().collect(),
+        entry: hosting::own_program().ok(),
+        private: root.join(".miyabi").join("boxes"),
+        readable: agent.readable.iter().map(|path| place(root, path)).collect(),
+        writable: agent.writable.iter().map(|path| place(root, path)).collect(),
+        limits: Limits {
+            memory_mb: agent.memory_mb,
+            processes: agent.processes,
+            cpu_percent: agent.cpu_percent,
+            file_mb: agent.file_mb,
+        },
+    })
+}
+
+/// A path of the settings: from the home with `~/`, otherwise from the main checkout.
+fn place(root: &Path, path: &str) -> PathBuf {
+    let home = path.strip_prefix("~/").zip(std::env::var_os("HOME"));
+    home.map_or_else(|| root.join(path), |(rest, home)| PathBuf::from(home).join(rest))
+}
+
+fn agents(root: &Path, git: &Path, settings: &Settings) -> AgentPrograms {
     let mut options = AgentOptions::new(root, std::env::vars_os());
     options.pass.clone_from(&settings.agent.env);
-    options.namespace = settings.agent.namespace;
+    options.git = Some(git.to_owned());
+    options.network = settings.agent.network;
     if !settings.agent.claude_program.is_empty() {
         options.claude.program = PathBuf::from(&settings.agent.claude_program);
     }
     if !settings.agent.codex_program.is_empty() {
         options.codex.program = PathBuf::from(&settings.agent.codex_program);
     }
-    AgentPrograms::new(options)
+    AgentPrograms::new(options).within(Arc::new(boxes(root, settings)))
 }
 
 fn check_options(root: &Path, settings: &Settings) -> CheckOptions {
@@ -243,7 +271,7 @@ fn hide(root: &Path) -> Result<(), CliError> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
             file => file?,
         };
-        file.write_all(b"# Made by miyabi: what it keeps here is its own.\n/.gitignore\n/miyabi.db*\n/runs/\n/build/\n/pool/\n/*.lock\n")
+        file.write_all(b"# Made by miyabi: what it keeps here is its own.\n/.gitignore\n/miyabi.db*\n/runs/\n/boxes/\n/build/\n/pool/\n/*.lock\n")
     });
     made.map_err(|error| CliError::file("prepare", &path, &error))
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::containment::Containment;
 use crate::failure::Failure;
 use crate::ids::{Attempt, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
 use crate::intent::{Channel, Intent, Receipt};
@@ -203,6 +204,9 @@ pub struct SessionStarted {
     pub adapter: String,
     /// The program; none where the adapter runs inside miyabi.
     pub process: Option<ProcessMark>,
+    /// How strongly it is kept in, with all that it starts; unknown in older logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containment: Option<Containment>,
     /// Where it works.
     pub worktree: PathBuf,
     /// The commit that its worktree started from.
@@ -222,6 +226,10 @@ pub struct SessionEnded {
     pub usage: Usage,
     /// Processes that had to be killed after it.
     pub leftovers: u32,
+    /// What became otherwise while it worked and is not its to change: settings and hooks of the repository, people's
+    /// branches, the main checkout. Who changed it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_outside: Vec<String>,
 }
 
 /// What follows from an ended attempt.

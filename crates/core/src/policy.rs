@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::containment::Demand;
 use crate::event::Urgency;
 
 /// What happens to points that could not be measured.
@@ -72,6 +73,8 @@ pub struct Policy {
     pub transient_retries: u32,
     /// The longest an agent session may take, in seconds.
     pub agent_deadline_secs: u64,
+    /// How strongly untrusted programs are to be kept in.
+    pub containment: Demand,
     /// The longest one check may take, in seconds.
     pub check_deadline_secs: u64,
     /// Between asking a process to end and killing it, in seconds.
@@ -149,6 +152,7 @@ impl Default for Policy {
             base_moves: 5,
             transient_retries: 3,
             agent_deadline_secs: 3600,
+            containment: Demand::Best,
             check_deadline_secs: 1800,
             grace_secs: 5,
             stall_secs: 1800,

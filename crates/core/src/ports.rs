@@ -4,6 +4,7 @@
 //! their own error types.
 
 mod agents;
+mod boxes;
 mod checks;
 mod deliveries;
 mod forge;
@@ -17,6 +18,7 @@ mod worktrees;
 use std::pin::Pin;
 
 pub use agents::{Agents, SessionWatch};
+pub use boxes::{Boxes, Contained, NoBoxes};
 pub use checks::{CheckJob, Checked, Checks, Scope, Touched};
 pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};

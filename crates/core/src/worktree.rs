@@ -1,5 +1,6 @@
 //! Words for isolated checkouts, commits and merges.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -21,6 +22,33 @@ pub struct RepoState {
     pub dirty: Vec<String>,
     /// The checkout is sparse, has submodules or LFS: told to people, handled by the git program.
     pub remarks: Vec<String>,
+}
+
+/// What an agent must have left as it was, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seal {
+    /// What makes git run something or look elsewhere: settings, hooks, attributes.
+    pub settings: BTreeMap<String, String>,
+    /// What people work with: their branches and tags, the files of the main checkout.
+    pub people: BTreeMap<String, String>,
+}
+
+impl Seal {
+    /// The settings that are otherwise now, or new, or gone.
+    pub fn other_settings(&self, now: &Self) -> Vec<String> {
+        let names = self.settings.keys().chain(now.settings.keys());
+        let other = names.filter(|name| self.settings.get(*name) != now.settings.get(*name));
+        other.cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What is otherwise now of what people had. What they begin meanwhile does not count.
+    pub fn other_work(&self, now: &Self) -> Vec<String> {
+        self.people
+            .iter()
+            .filter(|(name, at)| now.people.get(*name) != Some(at))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
 }
 
 /// A checkout to be opened.

@@ -77,8 +77,13 @@ impl<'a> Drive<'a> {
         }
         let mut facts: Vec<Fact> = Vec::new();
         for session in sessions {
-            let ended =
-                SessionEnded { session, end: SessionEnd::Stopped, usage: Default::default(), leftovers: 0 };
+            let ended = SessionEnded {
+                session,
+                end: SessionEnd::Stopped,
+                usage: Default::default(),
+                leftovers: 0,
+                changed_outside: Vec::new(),
+            };
             facts.push((EventBody::SessionEnded(Box::new(ended)), None));
         }
         for state in self.run.running() {

@@ -27,6 +27,7 @@ mod remote;
 mod repository;
 mod resolve;
 mod runner;
+mod seal;
 mod stale;
 mod worktrees;
 

@@ -8,8 +8,8 @@ use miyabi_core::failure::Failure;
 use miyabi_core::ids::{CommitId, RunId, TreeId};
 use miyabi_core::ports::{AddedLine, Worktrees};
 use miyabi_core::worktree::{
-    Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Worktree,
-    WorktreeSpec,
+    Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
+    Worktree, WorktreeSpec,
 };
 
 use crate::error::GitError;
@@ -80,6 +80,10 @@ impl GitWorktrees {
 impl Worktrees for GitWorktrees {
     async fn inspect(&self) -> Result<RepoState, Failure> {
         Ok(self.settled().await?.state().await?)
+    }
+
+    async fn seal(&self, base: &str) -> Result<Seal, Failure> {
+        Ok(self.settled().await?.sealed(base).await?)
     }
 
     async fn open(&self, spec: &WorktreeSpec) -> Result<Worktree, Failure> {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::containment::Containment;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber, RunId};
 use miyabi_core::intent::{Receipt, Write};
@@ -93,7 +94,7 @@ impl Agents for IdleAgents {
     }
 
     async fn run(&self, _: &SessionSpec, watch: &dyn SessionWatch, _: Stop) -> SessionOutcome {
-        watch.started(None).await;
+        watch.started(None, Containment::Plain).await;
         SessionOutcome {
             end: SessionEnd::Completed,
             usage: Usage::default(),

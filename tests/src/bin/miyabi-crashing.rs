@@ -19,8 +19,8 @@ use miyabi_core::ports::RunFilter;
 use miyabi_tests::crash::{CrashForge, CrashStore, FileChecks, Point};
 
 fn main() -> ExitCode {
-    // git asks whoever started it for the login.
-    if let Some(code) = miyabi::answer_git() {
+    // git asks whoever started it for the login, and agents enter their boxes by way of it.
+    if let Some(code) = miyabi::inner() {
         return code;
     }
     let mut arguments = std::env::args().skip(1);

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, SessionWatch, Stop, never_stop};
+use miyabi_core::containment::Containment;
+use miyabi_core::ports::{Agents, Boxes, NoBoxes, SessionWatch, Stop, never_stop};
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -18,6 +19,7 @@ pub(crate) struct Bench {
     pub(crate) root: TempDir,
     pub(crate) options: AgentOptions,
     pub(crate) watch: Watch,
+    pub(crate) boxes: Arc<dyn Boxes>,
 }
 
 /// Remembers what it was told.
@@ -25,12 +27,14 @@ pub(crate) struct Bench {
 pub(crate) struct Watch {
     pub(crate) started: Mutex<Vec<Option<ProcessMark>>>,
     pub(crate) events: Mutex<Vec<AgentEvent>>,
+    pub(crate) containment: Mutex<Option<Containment>>,
     said: Notify,
 }
 
 #[async_trait]
 impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>) {
+    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
+        *self.containment.lock().unwrap() = Some(containment);
         self.started.lock().unwrap().push(process);
     }
 
@@ -60,11 +64,11 @@ impl Bench {
         let environment = [("PATH", std::env::var_os("PATH").unwrap()), ("HOME", root.path().into())];
         let options =
             AgentOptions::new(root.path(), environment.map(|(name, value)| (OsString::from(name), value)));
-        Self { root, options, watch: Watch::default() }
+        Self { root, options, watch: Watch::default(), boxes: Arc::new(NoBoxes) }
     }
 
     pub(crate) fn programs(&self) -> AgentPrograms {
-        AgentPrograms::new(self.options.clone())
+        AgentPrograms::new(self.options.clone()).within(Arc::clone(&self.boxes))
     }
 
     /// Writes a shell script into the main checkout and gives the adapter that runs it.

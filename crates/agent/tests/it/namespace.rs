@@ -1,9 +1,12 @@
 //! Sessions in a PID namespace of their own. Left out, with a word, where bubblewrap cannot make one.
 
+use std::ffi::OsString;
 use std::fs;
+use std::sync::Arc;
 
-use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::ports::{Agents, never_stop};
+use miyabi_contain::{BoxOptions, MachineBoxes};
+use miyabi_core::containment::{Containment, Demand};
+use miyabi_core::ports::{Agents, Boxes};
 use miyabi_core::session::SessionEnd;
 
 use crate::bench::{Bench, eventually};
@@ -11,8 +14,9 @@ use crate::bench::{Bench, eventually};
 /// A bench whose programs get namespaces; `None` and a word where they cannot.
 async fn bench() -> Option<Bench> {
     let mut bench = Bench::new();
-    bench.options.namespace = true;
-    if bench.programs().has_namespaces().await {
+    let boxes = boxes(&bench, bench.options.environment.clone());
+    if boxes.level().await == Ok(Containment::Bubblewrap) {
+        bench.boxes = Arc::new(boxes);
         return Some(bench);
     }
     #[expect(clippy::print_stderr, reason = "tests say what they leave out")]
@@ -21,6 +25,14 @@ async fn bench() -> Option<Bench> {
     }
     assert!(std::env::var_os("CI").is_none(), "CI has bubblewrap");
     None
+}
+
+fn boxes(bench: &Bench, environment: Vec<(OsString, OsString)>) -> MachineBoxes {
+    MachineBoxes::new(BoxOptions {
+        environment,
+        private: bench.root.path().join("boxes"),
+        ..BoxOptions::default()
+    })
 }
 
 /// Whether a process with this argument runs anywhere; numbers of a namespace mean nothing outside.
@@ -99,15 +111,24 @@ async fn who_ignores_the_request_to_end_is_killed_with_all_that_it_hid() {
 
 #[tokio::test]
 async fn a_program_that_cannot_make_one_is_done_without() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let folder = bench.root.path().join("bin");
     fs::create_dir(&folder).unwrap();
     std::os::unix::fs::symlink("/bin/false", folder.join("bwrap")).unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    let environment = [("PATH".into(), path.into()), ("HOME".into(), bench.root.path().into())];
-    let options = AgentOptions { namespace: true, ..AgentOptions::new(bench.root.path(), environment) };
-    let programs = AgentPrograms::new(options);
-    let outcome = programs.run(&bench.spec(bench.script("cat")), &bench.watch, never_stop()).await;
+    let environment: Vec<(OsString, OsString)> = vec![("PATH".into(), path.into())];
+    // Without a program that lays Landlock on there is nothing left.
+    bench.boxes = Arc::new(boxes(&bench, environment.clone()));
+    let outcome = bench.run(&bench.spec(bench.script("cat"))).await;
     assert_eq!(outcome.last_message.as_deref(), Some("Do it."));
-    assert!(!programs.has_namespaces().await);
+    assert_eq!(*bench.watch.containment.lock().unwrap(), Some(Containment::Plain), "and the record says so");
+
+    let options = BoxOptions { demand: Demand::Required, environment, ..BoxOptions::default() };
+    bench.boxes = Arc::new(MachineBoxes::new(options));
+    let SessionEnd::NotStarted { detail, hint } = bench.run(&bench.spec(bench.script("cat"))).await.end
+    else {
+        panic!("it was started")
+    };
+    assert!(detail.contains("requires a box") && detail.contains("cannot make a box"), "{detail}");
+    assert!(hint.contains("policy.containment"), "{hint}");
 }

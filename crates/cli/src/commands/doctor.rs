@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use clap::Args;
+use miyabi_contain::{BoxOptions, MachineBoxes};
+use miyabi_core::containment::Containment;
 use miyabi_core::session::Adapter;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
+use crate::hosting::own_program;
 use crate::output::clean::short;
 use crate::programs::ask;
 use crate::wiring::{Access, Home};
@@ -44,7 +47,7 @@ struct Tool {
     get: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         what: "git",
         program: "git",
@@ -109,27 +112,6 @@ const TOOLS: [Tool; 9] = [
         get: "cargo install cargo-audit --locked",
     },
     Tool {
-        what: "bubblewrap",
-        program: "bwrap",
-        // The same arguments as for an agent: containers often forbid it.
-        args: &[
-            "--dev-bind",
-            "/",
-            "/",
-            "--proc",
-            "/proc",
-            "--unshare-pid",
-            "--die-with-parent",
-            "--",
-            "bwrap",
-            "--version",
-        ],
-        required: false,
-        with: "a PID namespace for each agent: nothing that it starts outlives it",
-        without: "what agents start is found by process group, marks and pipes only",
-        get: "install bubblewrap; in a container allow user namespaces",
-    },
-    Tool {
         what: "node",
         program: "node",
         args: &["--version"],
@@ -168,19 +150,42 @@ pub async fn doctor(_args: DoctorArgs, context: &Context) -> Result<Exit, CliErr
             get: Some("change into a git repository, or give `--repo PATH`".to_owned()),
         }),
     }
-    findings.push(Finding {
-        what: "containment".to_owned(),
-        found: false,
-        required: false,
-        detail: "none in this version".to_owned(),
-        means: "agents run as you: they can read and change whatever you can".to_owned(),
-        get: Some(
-            "use a machine or container of its own for work that you would not run yourself".to_owned(),
-        ),
-    });
+    findings.push(containment().await);
     context.output.show(&findings, || render(&findings))?;
     let broken = findings.iter().any(|finding| finding.required && !finding.found);
     Ok(if broken { exit::UNAVAILABLE } else { exit::DONE })
+}
+
+/// What keeps agents in, found out by making a box.
+async fn containment() -> Finding {
+    let options = BoxOptions {
+        environment: std::env::vars_os().collect(),
+        entry: own_program().ok(),
+        ..BoxOptions::default()
+    };
+    let boxes = MachineBoxes::new(options);
+    let probe = boxes.probe().await;
+    let (detail, means) = match probe.best() {
+        Containment::Bubblewrap => {
+            ("bubblewrap", "each agent has files and processes of its own; whatever it starts ends with it")
+        }
+        Containment::Landlock => (
+            "Landlock, not bubblewrap",
+            "agents can neither read nor write files out of bounds, but they see which processes run, and what hides \
+             from its session is found by process group, marks and pipes only",
+        ),
+        Containment::Plain => ("none", "agents run as you: they can read and change whatever you can"),
+    };
+    let lacks: Vec<_> = probe.lacks().iter().map(ToString::to_string).collect();
+    Finding {
+        what: "containment".to_owned(),
+        found: probe.best() > Containment::Plain,
+        required: false,
+        detail: short(&std::iter::once(detail.to_owned()).chain(lacks).collect::<Vec<_>>().join("; "), 300),
+        means: means.to_owned(),
+        get: (probe.best() < Containment::Bubblewrap)
+            .then(|| "install bubblewrap; in a container allow user namespaces".to_owned()),
+    }
 }
 
 async fn repository(home: &Home, findings: &mut Vec<Finding>) {

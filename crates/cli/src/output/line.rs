@@ -1,6 +1,6 @@
 //! One event as one line for people. Pure; untrusted text is cleaned here.
 
-use miyabi_core::event::{Event, EventBody, Gate};
+use miyabi_core::event::{Event, EventBody, Gate, SessionEnded};
 use miyabi_core::ids::{Attempt, StepId};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::plan::Work;
@@ -18,7 +18,9 @@ pub fn line(run: &Run, event: &Event) -> Option<String> {
         EventBody::SessionStarted(_) | EventBody::IntentRecorded(_) | EventBody::IntentDone { .. } => true,
         EventBody::GateDecided { gate, .. } => matches!(gate, Gate::Proceed | Gate::Escalate),
         EventBody::StepStarted { step, .. } => is_light(run, step),
-        EventBody::SessionEnded(ended) => ended.end == SessionEnd::Completed && ended.leftovers == 0,
+        EventBody::SessionEnded(ended) => {
+            ended.end == SessionEnd::Completed && ended.leftovers == 0 && ended.changed_outside.is_empty()
+        }
         _ => false,
     };
     (!quiet).then(|| format!("{} {}", text::clock(event.at), describe(run, event)))
@@ -38,14 +40,15 @@ pub fn describe(run: &Run, event: &Event) -> String {
         ),
         EventBody::StepStarted { step, attempt } => format!("{} started{}", step, tries(*attempt)),
         EventBody::SessionStarted(session) => {
+            let kept = session.containment.map(|level| format!(" ({level})")).unwrap_or_default();
             format!(
-                "{} agent {} works in {}",
+                "{} agent {} works in {}{kept}",
                 session.step,
                 short(&session.adapter, 60),
                 session.worktree.display()
             )
         }
-        EventBody::SessionEnded(ended) => session_ended(run, &ended.session, &ended.end, ended.leftovers),
+        EventBody::SessionEnded(ended) => session_ended(run, ended),
         EventBody::StepSucceeded { step, output, .. } => {
             format!("{step} succeeded{}{}", took(run, step, event), outcome(run, step, output))
         }
@@ -113,12 +116,8 @@ fn took(run: &Run, step: &StepId, event: &Event) -> String {
     started.map_or_else(String::new, |at| format!(" after {}", text::duration(event.at.duration_since(at))))
 }
 
-fn session_ended(
-    run: &Run,
-    session: &miyabi_core::ids::SessionId,
-    end: &SessionEnd,
-    leftovers: u32,
-) -> String {
+fn session_ended(run: &Run, ended: &SessionEnded) -> String {
+    let SessionEnded { session, end, leftovers, changed_outside, .. } = ended;
     let known = run.sessions.iter().rev().find(|state| state.id == *session);
     let step = known.map_or("a step", |state| state.step.as_str());
     let how = match end {
@@ -129,12 +128,18 @@ fn session_ended(
         SessionEnd::Stopped => "was stopped".to_owned(),
         SessionEnd::NotStarted { detail, .. } => format!("could not be started: {}", short(detail, 200)),
     };
-    let left = if leftovers == 0 {
+    let left = if *leftovers == 0 {
         String::new()
     } else {
-        format!("; {} that it left running ended", text::count(leftovers as usize, "process"))
+        format!("; {} that it left running ended", text::count(*leftovers as usize, "process"))
     };
-    format!("{step} agent {how}{left}").replace("processs", "processes")
+    let changed = match changed_outside.is_empty() {
+        true => String::new(),
+        false => {
+            format!("; changed meanwhile, and not its to change: {}", short(&changed_outside.join(", "), 300))
+        }
+    };
+    format!("{step} agent {how}{left}{changed}").replace("processs", "processes")
 }
 
 fn outcome(run: &Run, step: &StepId, output: &Value) -> String {

@@ -70,6 +70,14 @@ impl From<SettingsError> for CliError {
     }
 }
 
+/// Keys that know a few words only.
+const WORDS: [(&str, &[&str]); 4] = [
+    ("policy.missing_checks", &["zero", "exclude"]),
+    ("policy.mail_from", &["low", "medium", "high"]),
+    ("policy.slack_from", &["low", "medium", "high"]),
+    ("policy.containment", &["off", "best", "required"]),
+];
+
 /// Values that have the right type and still make no sense.
 pub(super) fn of_ranges(
     values: &BTreeMap<String, Value>,
@@ -90,6 +98,10 @@ pub(super) fn of_ranges(
         ("run.min_free_disk_mb", 0.0, 1e9),
         ("run.min_free_memory_mb", 0.0, 1e9),
         ("worktree.quota", 0.0, 100_000.0),
+        ("agent.memory_mb", 0.0, 1e9),
+        ("agent.processes", 0.0, 1e9),
+        ("agent.cpu_percent", 0.0, 1e6),
+        ("agent.file_mb", 0.0, 1e9),
         ("policy.max_tasks", 1.0, 1000.0),
         ("policy.simple_below", 0.0, 10.0),
         ("policy.notify_from", 0.0, 10.0),
@@ -162,18 +174,13 @@ pub(super) fn of_ranges(
         let wanted = "a folder (`migrations/`), a file (`Cargo.toml`) or an ending (`*.sql`)";
         wrong("policy.approve_paths", format!("`policy.approve_paths` has `{shown}`, expected {wanted}"));
     }
-    let missing = values.get("policy.missing_checks").and_then(Value::as_str).unwrap_or_default();
-    if !matches!(missing, "zero" | "exclude") {
-        wrong(
-            "policy.missing_checks",
-            format!("`policy.missing_checks` is `{missing}`, expected `zero` or `exclude`"),
-        );
-    }
-    for key in ["policy.mail_from", "policy.slack_from"] {
+    for (key, words) in WORDS {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();
-        if !matches!(text, "low" | "medium" | "high") {
+        if !words.contains(&text) {
             let shown = crate::output::clean::short(text, 60);
-            wrong(key, format!("`{key}` is `{shown}`, expected `low`, `medium` or `high`"));
+            let (last, others) = words.split_last().unwrap_or((&"", &[]));
+            let others = others.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            wrong(key, format!("`{key}` is `{shown}`, expected {others} or `{last}`"));
         }
     }
     for key in ["agent.default", "agent.planner", "agent.reviewer"] {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Failure, Stop};
+use crate::containment::Containment;
 use crate::ids::RunId;
 use crate::session::{AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
 
@@ -35,8 +36,8 @@ pub trait Agents: Send + Sync {
 /// Who looks on while a session runs.
 #[async_trait]
 pub trait SessionWatch: Send + Sync {
-    /// The program runs; returns when that is durable, so that a restart finds it.
-    async fn started(&self, process: Option<ProcessMark>);
+    /// The program runs, and is kept in like this; returns when that is durable, so that a restart finds it.
+    async fn started(&self, process: Option<ProcessMark>, containment: Containment);
     /// Something was seen in its output. Must not block.
     fn event(&self, event: &AgentEvent);
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::Failure;
 use crate::ids::{CommitId, RunId};
 use crate::worktree::{
-    Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Worktree,
-    WorktreeSpec,
+    Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
+    Worktree, WorktreeSpec,
 };
 
 /// A line that a change adds.
@@ -47,6 +47,12 @@ pub trait Worktrees: Send + Sync {
 
     /// Conflict markers that are still in these files of the worktree: `path:line`.
     async fn markers_left(&self, worktree: &Worktree, files: &[String]) -> Result<Vec<String>, Failure>;
+
+    /// What a session must leave as it is, as it stands now: looked at before and after it. Changes land on `base`, which
+    /// is no part of it, as are the branches of worktrees.
+    async fn seal(&self, _base: &str) -> Result<Seal, Failure> {
+        Ok(Seal::default())
+    }
 
     /// Makes one commit on the worktree's branch of all that is there, whoever staged or committed parts of it.
     /// `None` when the tree equals the first parent's: nothing was changed. Hooks do not run.

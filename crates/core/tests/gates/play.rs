@@ -182,13 +182,20 @@ impl Play {
             attempt,
             adapter: "command".to_owned(),
             process: None,
+            containment: None,
             worktree: "/w".into(),
             base: CommitId::new("0".repeat(40)),
             transcript: "/t".into(),
         };
         self.append(EventBody::SessionStarted(Box::new(started)));
         self.now += SignedDuration::from_secs(60);
-        let ended = SessionEnded { session, end: SessionEnd::Completed, usage, leftovers: 0 };
+        let ended = SessionEnded {
+            session,
+            end: SessionEnd::Completed,
+            usage,
+            leftovers: 0,
+            changed_outside: Vec::new(),
+        };
         self.append(EventBody::SessionEnded(Box::new(ended)));
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use miyabi_core::containment::Containment;
 use miyabi_core::event::{EventBody, SessionEnded, SessionStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{Attempt, RunId, SessionId, StepId};
@@ -25,6 +26,7 @@ pub(super) struct Seat {
     pub step: StepId,
     pub attempt: Attempt,
     pub session: SessionId,
+    pub base_branch: String,
     pub deadline_secs: u64,
     pub grace_secs: u64,
     pub stall_secs: u64,
@@ -44,6 +46,7 @@ impl Seat {
             step: state.step.id.clone(),
             attempt: state.attempt,
             session: SessionId::new(world.ids.new_id()),
+            base_branch: run.started.base_branch.clone(),
             deadline_secs: state.step.timeout_secs.unwrap_or(run.policy().agent_deadline_secs),
             grace_secs: run.policy().grace_secs,
             stall_secs: run.policy().stall_secs,
@@ -101,7 +104,10 @@ impl Seat {
             transcript_bytes: self.transcript_bytes,
         };
         let watch = Watch { seat: self, adapter, worktree, told: OnceLock::new() };
+        let before = world.worktrees.seal(&self.base_branch).await?;
         let outcome = world.agents.run(&spec, &watch, stop(self.stop.clone())).await;
+        let after = world.worktrees.seal(&self.base_branch).await?;
+        let settings = before.other_settings(&after);
         // A program that could not be started was never told of; its end is the attempt's failure alone.
         if watch.told.get().is_some() {
             let ended = SessionEnded {
@@ -109,8 +115,20 @@ impl Seat {
                 end: outcome.end.clone(),
                 usage: outcome.usage,
                 leftovers: outcome.leftovers,
+                changed_outside: settings.iter().cloned().chain(before.other_work(&after)).collect(),
             };
             self.progress.tell(EventBody::SessionEnded(Box::new(ended))).await;
+        }
+        if !settings.is_empty() {
+            let names = settings.join(", ");
+            return Err(Failure::new(
+                FailureClass::Permanent,
+                format!("settings or hooks of the repository changed while the agent worked: {names}"),
+            )
+            .hint(format!(
+                "look at them before you use git in the main checkout, put them back, then resume; its whole output is in {}",
+                self.transcript.display()
+            )));
         }
         match outcome.end.clone() {
             SessionEnd::Completed => Ok(outcome),
@@ -146,13 +164,14 @@ struct Watch<'a> {
 
 #[async_trait]
 impl SessionWatch for Watch<'_> {
-    async fn started(&self, process: Option<ProcessMark>) {
+    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
         let started = SessionStarted {
             session: self.seat.session.clone(),
             step: self.seat.step.clone(),
             attempt: self.seat.attempt,
             adapter: self.adapter.to_string(),
             process,
+            containment: Some(containment),
             worktree: self.worktree.path.clone(),
             base: self.worktree.base.clone(),
             transcript: self.seat.transcript.clone(),

@@ -1,0 +1,124 @@
+//! What an agent may reach: its worktree, the repository's history to read, and what the program itself needs.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miyabi_core::containment::Bounds;
+use miyabi_core::redact::Redactor;
+use miyabi_core::session::Adapter;
+
+/// What a program keeps for itself in the home of its person.
+struct State {
+    /// The variable that names the folder, where it is not the usual one.
+    variable: &'static str,
+    /// The usual folder.
+    usual: &'static str,
+    /// Its login, which it renews.
+    login: &'static str,
+    /// What its person chose.
+    settings: &'static str,
+    /// A file beside the folder.
+    beside: Option<&'static str>,
+}
+
+const CLAUDE: State = State {
+    variable: "CLAUDE_CONFIG_DIR",
+    usual: ".claude",
+    login: ".credentials.json",
+    settings: "settings.json",
+    beside: Some(".claude.json"),
+};
+
+const CODEX: State = State {
+    variable: "CODEX_HOME",
+    usual: ".codex",
+    login: "auth.json",
+    settings: "config.toml",
+    beside: None,
+};
+
+/// The bounds of a session of this adapter in that worktree.
+pub(crate) fn bounds(
+    adapter: &Adapter,
+    worktree: &Path,
+    git: Option<&Path>,
+    environment: &[(OsString, OsString)],
+) -> Bounds {
+    let mut bounds = Bounds { writable: vec![worktree.to_owned()], ..Bounds::default() };
+    if let Some(git) = git {
+        // History to read; to commit is ours. The worktree's own link to it leads our own git, so it is not to be bent.
+        bounds.readable.extend([git.to_owned(), worktree.join(".git")]);
+        bounds.replaced.extend(without_secrets(&git.join("config")));
+    }
+    match adapter {
+        Adapter::Claude => add(&mut bounds, &CLAUDE, environment),
+        Adapter::Codex => add(&mut bounds, &CODEX, environment),
+        // Whoever chose the program chose the files that it is given.
+        Adapter::Command(argv) => {
+            let named = argv.iter().skip(1).map(PathBuf::from);
+            bounds.readable.extend(named.filter(|path| path.is_absolute() && path.is_file()));
+        }
+        Adapter::Scripted(_) => {}
+    }
+    bounds
+}
+
+fn add(bounds: &mut Bounds, state: &State, environment: &[(OsString, OsString)]) {
+    let variable = |name: &str| {
+        environment.iter().find(|(known, _)| known == OsStr::new(name)).map(|(_, value)| PathBuf::from(value))
+    };
+    let home = variable("HOME");
+    let usual = home.as_ref().map(|home| home.join(state.usual));
+    let Some(folder) = variable(state.variable).or(usual).filter(|folder| folder.is_absolute()) else {
+        return;
+    };
+    bounds.writable.push(folder.join(state.login));
+    bounds.readable.push(folder.join(state.settings));
+    bounds.own.push(folder);
+    bounds.own.extend(home.zip(state.beside).map(|(home, name)| home.join(name)));
+}
+
+/// The settings of a repository may hold the login of its remote.
+fn without_secrets(config: &Path) -> Option<(PathBuf, String)> {
+    let text = fs::read_to_string(config).ok()?;
+    let lines =
+        text.lines().filter(|line| !line.trim_start().to_ascii_lowercase().starts_with("extraheader"));
+    let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let shown = Redactor::default().redact(&kept).into_owned();
+    (shown.trim_end() != text.trim_end()).then(|| (config.to_owned(), shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_in_the_settings_of_the_repository_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        fs::write(&config, "[core]\n\tbare = false\n").unwrap();
+        assert_eq!(without_secrets(&config), None, "nothing to hide: it is shown as it is");
+        let text = "[core]\n\tbare = false\n[http]\n\tExtraHeader = AUTHORIZATION: basic eA==\n[remote \"origin\"]\n\
+                    \turl = https://x-access-token:hunter2hunter2@example.com/雅.git\n";
+        fs::write(&config, text).unwrap();
+        let (place, shown) = without_secrets(&config).unwrap();
+        assert_eq!(place, config);
+        assert!(shown.contains("bare = false") && shown.contains("example.com/雅.git"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("eA=="), "{shown}");
+    }
+
+    #[test]
+    fn a_program_gets_its_login_and_its_settings_and_nothing_else_of_its_folder() {
+        let environment = [("HOME".into(), "/h".into()), ("CODEX_HOME".into(), "/c".into())];
+        let worktree = Path::new("/w");
+        let claude = bounds(&Adapter::Claude, worktree, None, &environment);
+        assert_eq!(claude.writable, [worktree, Path::new("/h/.claude/.credentials.json")]);
+        assert_eq!(claude.readable, [Path::new("/h/.claude/settings.json")]);
+        assert_eq!(claude.own, [Path::new("/h/.claude"), Path::new("/h/.claude.json")]);
+        let codex = bounds(&Adapter::Codex, worktree, Some(Path::new("/r/.git")), &environment);
+        assert_eq!(codex.writable, [worktree, Path::new("/c/auth.json")]);
+        let readable = ["/r/.git", "/w/.git", "/c/config.toml"].map(Path::new);
+        assert_eq!((codex.readable, codex.own), (readable.map(Path::to_owned).into(), vec!["/c".into()]));
+    }
+}

@@ -1,0 +1,164 @@
+//! The door: boxes on this machine behind the core's `Boxes` port.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use miyabi_core::containment::{Bounds, CommandLine, Containment, Demand};
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ports::{Boxes, Contained};
+use tokio::sync::OnceCell;
+
+use crate::cgroup::Cgroup;
+use crate::enter::Entry;
+use crate::landlock::Rules;
+use crate::private::{self, Private};
+use crate::probe::Probe;
+use crate::{bubblewrap, machine};
+
+const MB: u64 = 1024 * 1024;
+
+/// What a contained program may use, with all that it starts; 0: as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory, in MB.
+    pub memory_mb: u64,
+    /// Processes and threads at once.
+    pub processes: u32,
+    /// Processor time, in hundredths of one core.
+    pub cpu_percent: u32,
+    /// The size of one file, in MB.
+    pub file_mb: u64,
+}
+
+/// How programs are kept in here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BoxOptions {
+    /// What the policy asks for.
+    pub demand: Demand,
+    /// Our own environment, for the search path.
+    pub environment: Vec<(OsString, OsString)>,
+    /// A program that calls [`crate::enter::enter`] first thing, usually our own. Without it there is neither Landlock
+    /// nor any limit.
+    pub entry: Option<PathBuf>,
+    /// Where private homes and temporary files are kept while they are used.
+    pub private: PathBuf,
+    /// Further files and folders that every program may read.
+    pub readable: Vec<PathBuf>,
+    /// Further files and folders that every program may write.
+    pub writable: Vec<PathBuf>,
+    /// Limits of each.
+    pub limits: Limits,
+}
+
+/// Boxes on this machine.
+#[derive(Debug)]
+pub struct MachineBoxes {
+    options: BoxOptions,
+    probe: OnceCell<Probe>,
+}
+
+impl MachineBoxes {
+    /// Boxes with these options. Nothing is tried before it is needed.
+    pub fn new(options: BoxOptions) -> Self {
+        Self { options, probe: OnceCell::new() }
+    }
+
+    /// What this machine has.
+    pub async fn probe(&self) -> &Probe {
+        let probing = || async {
+            private::sweep(&self.options.private);
+            Probe::new(&self.options.environment, self.options.entry.is_some()).await
+        };
+        self.probe.get_or_init(probing).await
+    }
+
+    fn no_room(&self, error: &io::Error) -> Failure {
+        let place = self.options.private.display();
+        Failure::new(FailureClass::Exhausted, format!("make a private folder in `{place}`: {error}"))
+            .hint("make room on the disk, or make the folder writable")
+    }
+
+    fn entry(&self, cgroup: &Cgroup) -> Entry {
+        let limits = &self.options.limits;
+        let set = |number: u64| (number > 0).then_some(number);
+        // The kernel counts all processes of a user, and for its own group of processes it does better.
+        let counted = cgroup.folders().iter().any(|folder| folder.join("pids.max").exists());
+        Entry {
+            cgroups: cgroup.folders().to_vec(),
+            file_bytes: set(limits.file_mb.saturating_mul(MB)),
+            processes: set(u64::from(limits.processes)).filter(|_| !counted),
+            rules: None,
+        }
+    }
+}
+
+#[async_trait]
+impl Boxes for MachineBoxes {
+    async fn contain(&self, command: CommandLine, bounds: &Bounds) -> Result<Contained, Failure> {
+        let level = self.level().await?;
+        if self.options.demand == Demand::Off {
+            return Ok(Contained { command, level, held: Arc::new(()) });
+        }
+        let private = Private::new(&self.options.private).map_err(|error| self.no_room(&error))?;
+        let cgroup = Cgroup::new(&self.options.limits);
+        let mut bounds = bounds.clone();
+        bounds.readable.extend(self.options.readable.iter().cloned());
+        bounds.writable.extend(self.options.writable.iter().cloned());
+        let mut entry = self.entry(&cgroup);
+        let mut command = match (level, &self.probe().await.bubblewrap) {
+            (Containment::Bubblewrap, Ok(bwrap)) => {
+                bubblewrap::wrap(bwrap, command, &bounds, &private).map_err(|error| self.no_room(&error))?
+            }
+            _ => with_temp(command, &private),
+        };
+        if level == Containment::Landlock {
+            entry.rules = Some(rules(&command, bounds, &private));
+        }
+        if let Some(program) = &self.options.entry {
+            let own = std::mem::replace(&mut command.program, program.clone()).into_os_string();
+            let words = entry.arguments().into_iter().chain([own]);
+            command.arguments = words.chain(std::mem::take(&mut command.arguments)).collect();
+        }
+        Ok(Contained { command, level, held: Arc::new((private, cgroup)) })
+    }
+
+    async fn level(&self) -> Result<Containment, Failure> {
+        if self.options.demand == Demand::Off {
+            return Ok(Containment::Plain);
+        }
+        let probe = self.probe().await;
+        let best = probe.best();
+        if best == Containment::Plain && self.options.demand == Demand::Required {
+            let lacks: Vec<_> = probe.lacks().iter().map(ToString::to_string).collect();
+            let why = format!("`policy.containment` requires a box, and there is none: {}", lacks.join("; "));
+            return Err(Failure::new(FailureClass::Unavailable, why).hint(
+                "install bubblewrap, in a container allow user namespaces, or set `policy.containment = \"best\"`",
+            ));
+        }
+        Ok(best)
+    }
+}
+
+/// Where files are not the program's own, temporary ones are at least in a place of their own.
+fn with_temp(mut command: CommandLine, private: &Private) -> CommandLine {
+    command.environment.retain(|(name, _)| name != "TMPDIR");
+    command.environment.push(("TMPDIR".into(), private.temp().into_os_string()));
+    command
+}
+
+fn rules(command: &CommandLine, bounds: Bounds, private: &Private) -> Rules {
+    let mut read = machine::system_files();
+    read.push("/proc".into());
+    read.extend(machine::tools(&command.environment));
+    read.extend(machine::program(&command.program));
+    // What would have to look otherwise is not shown at all.
+    let is_shown = |path: &PathBuf| !bounds.replaced.iter().any(|(place, _)| place.starts_with(path));
+    read.extend(bounds.readable.into_iter().filter(is_shown));
+    let mut write = vec![private.temp()];
+    write.extend(bounds.own);
+    write.extend(bounds.writable);
+    Rules { read, write, network: bounds.network }
+}

@@ -1,0 +1,202 @@
+//! What of this machine any program needs, and what of that no untrusted one may see.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::mounts::{Mount, spellings};
+
+/// Folders of the system: programs, libraries, settings that everybody may read.
+const SYSTEM: [&str; 11] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+];
+
+/// Files of `/etc` that may be links to somewhere else, and without which names are not resolved.
+const LINKED: [&str; 3] = ["/etc/resolv.conf", "/etc/localtime", "/etc/hosts"];
+
+/// Folders in a home that hold more than programs.
+const MIXED: [&str; 6] = [".config", ".local", ".cache", ".ssh", ".gnupg", ".aws"];
+
+/// Folders of `/etc` are looked through this deep for what only some may read.
+const DEPTH: u32 = 6;
+
+/// The system's own folders as they are, without what not everybody may read.
+pub(crate) fn system() -> Vec<Mount> {
+    let mut mounts = Vec::new();
+    for place in SYSTEM.map(PathBuf::from) {
+        match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_symlink() => {
+                if let Ok(to) = fs::read_link(&place) {
+                    mounts.push(Mount::Link { place, to });
+                }
+            }
+            Ok(found) if found.is_dir() => mounts.push(Mount::Read(place)),
+            _ => {}
+        }
+    }
+    for place in LINKED.map(Path::new) {
+        if let Ok(real) = place.canonicalize()
+            && !is_system(&real)
+        {
+            mounts.push(Mount::Read(real));
+        }
+    }
+    mounts.extend(reserved().iter().cloned());
+    mounts
+}
+
+/// Files and folders of the system that programs may read, for rules that allow and cannot take back.
+pub(crate) fn system_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in SYSTEM.into_iter().chain(LINKED) {
+        without_reserved(Path::new(folder), &mut files);
+    }
+    files
+}
+
+/// The folder, or, where not everybody may read all of it, what of it everybody may read.
+fn without_reserved(path: &Path, files: &mut Vec<PathBuf>) {
+    if reserved().iter().any(|mount| mount.place() == path) {
+        return;
+    }
+    if !reserved().iter().any(|mount| mount.place().starts_with(path)) {
+        files.push(path.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        without_reserved(&entry.path(), files);
+    }
+}
+
+/// What of `/etc` is not for everybody. As root we could read it all, and so could whoever we start.
+pub(crate) fn reserved() -> &'static [Mount] {
+    static RESERVED: OnceLock<Vec<Mount>> = OnceLock::new();
+    RESERVED.get_or_init(|| {
+        let mut found = Vec::new();
+        look(Path::new("/etc"), DEPTH, &mut found);
+        found
+    })
+}
+
+fn look(folder: &Path, depth: u32, found: &mut Vec<Mount>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let mode = metadata.permissions().mode();
+        if metadata.is_dir() && mode & 0o005 != 0o005 {
+            found.push(Mount::Empty(entry.path()));
+        } else if metadata.is_dir() && depth > 0 {
+            look(&entry.path(), depth - 1, found);
+        } else if metadata.is_file() && mode & 0o004 == 0 {
+            found.push(Mount::Replaced { place: entry.path(), by: PathBuf::from("/dev/null") });
+        }
+    }
+}
+
+fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|folder| path.starts_with(folder))
+}
+
+/// What a program with this environment needs to find its tools: files and folders that it may read.
+pub(crate) fn tools(environment: &[(OsString, OsString)]) -> Vec<PathBuf> {
+    let home = variable(environment, "HOME").map(PathBuf::from);
+    let home = home.filter(|home| home.parent().is_some());
+    let mut found = Vec::new();
+    let search = variable(environment, "PATH").unwrap_or_default();
+    for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
+        for folder in spellings(&folder) {
+            if !is_system(&folder) {
+                found.push(whole(&folder, home.as_deref()));
+            }
+        }
+    }
+    for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let set = variable(environment, name).map(PathBuf::from);
+        found.extend(set.or_else(|| Some(home.as_ref()?.join(usual))).filter(|folder| folder.is_dir()));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Files with secrets among those tools.
+pub(crate) fn secrets(tools: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let names = ["credentials", "credentials.toml"];
+    tools.iter().flat_map(move |folder| names.map(|name| folder.join(name))).filter(|path| path.exists())
+}
+
+/// The folder around a folder of programs that they need as well: what a version manager keeps in one folder of the
+/// home, or the packages that `node_modules/.bin` points to.
+fn whole(folder: &Path, home: Option<&Path>) -> PathBuf {
+    let packages = folder.ancestors().filter(|folder| folder.file_name() == Some(OsStr::new("node_modules")));
+    if let Some(packages) = packages.last() {
+        return packages.to_owned();
+    }
+    let below = home.and_then(|home| Some((home, folder.strip_prefix(home).ok()?.components().next()?)));
+    match below {
+        Some((home, first)) => {
+            let name = first.as_os_str();
+            let is_tool =
+                name.as_encoded_bytes().starts_with(b".") && !MIXED.iter().any(|mixed| name == *mixed);
+            if is_tool { home.join(name) } else { folder.to_owned() }
+        }
+        None => folder.to_owned(),
+    }
+}
+
+/// What the program itself needs besides its file: the packages around it.
+pub(crate) fn program(file: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for spelling in spellings(file) {
+        if is_system(&spelling) {
+            continue;
+        }
+        let packages =
+            spelling.ancestors().filter(|folder| folder.file_name() == Some(OsStr::new("node_modules")));
+        found.push(packages.last().map_or_else(|| spelling.clone(), Path::to_owned));
+    }
+    found
+}
+
+/// The value of a variable.
+pub(crate) fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
+    environment.iter().find(|(known, _)| known == OsStr::new(name)).map(|(_, value)| value.as_os_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_manager_is_seen_whole_and_a_home_is_not() {
+        let home = Some(Path::new("/home/me"));
+        let of = |folder: &str| whole(Path::new(folder), home);
+        assert_eq!(of("/home/me/.nvm/versions/node/v22/bin"), Path::new("/home/me/.nvm"));
+        assert_eq!(of("/home/me/.local/bin"), Path::new("/home/me/.local/bin"));
+        assert_eq!(of("/home/me/work/bin"), Path::new("/home/me/work/bin"));
+        assert_eq!(of("/home/me/app/node_modules/.bin"), Path::new("/home/me/app/node_modules"));
+        assert_eq!(of("/srv/tools/bin"), Path::new("/srv/tools/bin"));
+    }
+
+    #[test]
+    fn what_not_everybody_may_read_is_reserved() {
+        let shadow = Path::new("/etc/shadow");
+        if shadow.exists() {
+            let hidden = Mount::Replaced { place: shadow.into(), by: "/dev/null".into() };
+            assert!(reserved().contains(&hidden), "{:?}", reserved());
+        }
+        assert!(!reserved().iter().any(|mount| format!("{mount:?}").contains("\"/etc/passwd\"")));
+    }
+}

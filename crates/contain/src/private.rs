@@ -1,0 +1,130 @@
+//! Folders that one box has for itself, and that go when it does.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A home and a place for temporary files; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Private {
+    folder: PathBuf,
+}
+
+impl Private {
+    /// A new one below that folder.
+    pub(crate) fn new(below: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let us = std::process::id();
+        let began = began(us).unwrap_or_default();
+        loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let folder = below.join(format!("{us}.{began}.{number}"));
+            fs::create_dir_all(below)?;
+            match fs::create_dir(&folder) {
+                Ok(()) => {
+                    let private = Self { folder };
+                    for part in [private.home(), private.temp()] {
+                        fs::create_dir(&part)?;
+                    }
+                    return Ok(private);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The home.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
+    /// A file with this text, to be shown in another place.
+    pub(crate) fn file(&self, number: usize, text: &str) -> io::Result<PathBuf> {
+        let path = self.folder.join(format!("shown-{number}"));
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// For temporary files.
+    pub(crate) fn temp(&self) -> PathBuf {
+        self.folder.join("tmp")
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.folder) {
+            tracing::warn!(%error, "a private folder stays behind: {}", self.folder.display());
+        }
+    }
+}
+
+/// Removes what processes that are gone left behind.
+pub(crate) fn sweep(below: &Path) {
+    let Ok(entries) = fs::read_dir(below) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let mut parts = name.to_str().unwrap_or_default().splitn(3, '.');
+        let pid = parts.next().and_then(|pid| pid.parse::<u32>().ok());
+        let then = parts.next().and_then(|then| then.parse::<u64>().ok());
+        let (Some(pid), Some(then)) = (pid, then) else { continue };
+        if began(pid) != Some(then) {
+            // One that stays is tried again the next time.
+            let _ = remove(&entry.path());
+        }
+    }
+}
+
+/// Removes a folder whose folders may have been made unreadable. Links are removed, never followed.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(folder);
+            fs::remove_dir_all(folder)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn open_up(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+/// When that process began, in clock ticks since boot, by which it is told apart from a later one with its number.
+fn began(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in brackets, may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dead_processes_left_goes_and_what_lives_stays() {
+        let below = tempfile::tempdir().unwrap();
+        let private = Private::new(below.path()).unwrap();
+        for left in ["1.7.0", "4000000.1.3"] {
+            fs::create_dir_all(below.path().join(left).join("home/深い")).unwrap();
+        }
+        fs::create_dir(below.path().join("people's")).unwrap();
+        sweep(below.path());
+        let mut left: Vec<_> =
+            fs::read_dir(below.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [private.folder.clone(), below.path().join("people's")]);
+        let folder = private.folder.clone();
+        drop(private);
+        assert!(!folder.exists());
+    }
+}

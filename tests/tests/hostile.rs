@@ -1,0 +1,262 @@
+//! An agent that means harm, at each level of containment: what it reached, and what it could not.
+//!
+//! The table of `docs/security.md` is what this test measured; `MIYABI_UPDATE=1` writes it anew.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use miyabi_agent::{AgentOptions, AgentPrograms};
+use miyabi_contain::Limits;
+use miyabi_core::containment::Containment;
+use miyabi_core::ports::{Agents, never_stop};
+use miyabi_core::session::{Adapter, SessionEnd};
+use miyabi_tests::checks::PERFECT;
+use miyabi_tests::env::{Ran, TestEnv};
+use miyabi_tests::hostile::Plan;
+use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile-agent");
+const LIMITS: Limits = Limits { memory_mb: 256, processes: 100, cpu_percent: 0, file_mb: 16 };
+const DONE: &str = "**done**";
+/// Tries that a box may let succeed, as long as nothing of it is seen outside.
+const WRITES: [&str; 4] = [
+    "write into the main checkout",
+    "write into another worktree",
+    "write into the home",
+    "write through a symbolic link",
+];
+const LEVELS: [Containment; 3] = [Containment::Plain, Containment::Landlock, Containment::Bubblewrap];
+
+/// A repository with a database, two worktrees, a login in its settings, and a home with a secret.
+struct Stage {
+    env: TestEnv,
+    victim: Child,
+    listener: TcpListener,
+    _socket: UnixListener,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n")]);
+        env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write."]).expect(0);
+        for name in ["mine", "other"] {
+            let place = format!(".worktrees/{name}");
+            env.git(&["worktree", "add", "--quiet", "-b", name, &place]);
+        }
+        env.git(&["config", "remote.origin.url", "https://x-access-token:hunter2hunter2@example.com/r.git"]);
+        env.write(".worktrees/other/secret.txt", "secret-of-another-task");
+        fs::write(env.home().join("secret.txt"), "secret-of-the-home").unwrap();
+        let socket = UnixListener::bind(env.root().join("socket")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let victim = Command::new("sleep")
+            .arg(format!("100{}", listener.local_addr().unwrap().port()))
+            .env("TOKEN_OF_THE_HUB", "token-of-the-hub")
+            .current_dir("/")
+            .spawn()
+            .unwrap();
+        Self { env, victim, listener, _socket: socket }
+    }
+
+    fn plan(&self) -> PathBuf {
+        let port = self.listener.local_addr().unwrap().port();
+        let plan = Plan {
+            main: self.env.repo(),
+            other_worktree: self.env.repo().join(".worktrees/other"),
+            home: self.env.home(),
+            victim: self.victim.id().try_into().unwrap(),
+            victim_word: format!("100{port}"),
+            port,
+            socket: self.env.root().join("socket"),
+        };
+        let path = self.env.root().join("plan.json");
+        fs::write(&path, serde_json::to_vec(&plan).unwrap()).unwrap();
+        path
+    }
+
+    /// What the agent printed of each try, at that level; `None` where the machine does not have it.
+    async fn play(&mut self, level: Containment) -> Option<Vec<(String, String)>> {
+        let adapter = Adapter::Command(vec![HOSTILE.to_owned(), self.plan().display().to_string()]);
+        let mut spec = spec(self.env.root(), adapter, "Do no harm.");
+        spec.worktree = self.env.repo().join(".worktrees/mine");
+        let environment = [
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("HOME", self.env.home().into()),
+            ("TOKEN_OF_THE_HUB", "token-of-the-hub".into()),
+            ("GITHUB_TOKEN", "token-of-the-forge".into()),
+        ];
+        let environment = environment.map(|(name, value)| (OsString::from(name), value));
+        let mut options = AgentOptions::new(self.env.repo(), environment);
+        options.git = Some(self.env.repo().join(".git"));
+        options.network = false;
+        let boxes = boxes(self.env.root(), PROGRAM, level, LIMITS).await?;
+        let watch = Watch::default();
+        let outcome = AgentPrograms::new(options).within(boxes).run(&spec, &watch, never_stop()).await;
+        let said = fs::read_to_string(&spec.transcript).unwrap_or_default();
+        assert_eq!(outcome.end, SessionEnd::Completed, "{level}: {outcome:?}\n{said}");
+        assert_eq!(watch.containment(), Some(level));
+        let mut results: Vec<(String, String)> = Vec::new();
+        for line in said.lines().filter(|line| line.contains('\t')) {
+            let mut parts = line.split('\t').map(str::to_owned);
+            let (name, word) = (parts.next().unwrap(), parts.next().unwrap());
+            let detail = parts.next().unwrap_or_default();
+            results.push((name, if word == "done" { DONE.to_owned() } else { detail }));
+        }
+        // It always finds that it left something; we look whether it is there.
+        let left = results.iter_mut().find(|(name, _)| name == "leave a process behind").unwrap();
+        left.1 = if works_below(self.env.root()) { DONE } else { "ended with its session" }.to_owned();
+        Some(results)
+    }
+
+    /// What is otherwise than it was, as somebody sees it who was not in the box.
+    fn harm(&mut self) -> Vec<&'static str> {
+        let repo = self.env.repo();
+        let there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        let mut harm = Vec::new();
+        let planted = [
+            (WRITES[0], repo.join("planted.txt")),
+            (WRITES[1], repo.join(".worktrees/other/planted.txt")),
+            (WRITES[2], self.env.home().join("planted.txt")),
+            (WRITES[3], repo.join("through-a-link.txt")),
+            ("plant a hook", repo.join(".git/hooks/post-merge")),
+            ("move a branch", repo.join(".git/refs/heads/planted")),
+            ("make a device node", repo.join(".worktrees/mine/node")),
+        ];
+        harm.extend(planted.iter().filter(|(_, path)| there(path)).map(|(what, _)| *what));
+        if fs::read_to_string(repo.join(".git/config")).unwrap().contains("fsmonitor") {
+            harm.push("change .git/config");
+        }
+        if self.victim.try_wait().unwrap().is_some() {
+            harm.push("kill another process");
+        }
+        self.listener.set_nonblocking(true).unwrap();
+        if self.listener.accept().is_ok() {
+            harm.push("connect to a server of this machine");
+        }
+        harm
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.victim.kill();
+        let _ = self.victim.wait();
+        // What was left behind at the level that cannot help it.
+        let _ = Command::new("pkill").args(["-9", "-f", "^sleep 1000$"]).status();
+    }
+}
+
+#[tokio::test]
+async fn every_try_is_stopped_as_the_table_says() {
+    let mut columns = Vec::new();
+    for level in LEVELS {
+        let mut stage = Stage::new();
+        let Some(results) = stage.play(level).await else { return };
+        let harm = stage.harm();
+        let mut results = results;
+        for (name, result) in &mut results {
+            // At its word it is taken only where nobody else can tell.
+            let is_harm = harm.contains(&name.as_str());
+            assert!(!is_harm || result == DONE, "{level}: {name}: it says {result}");
+            if result == DONE && !is_harm && WRITES.contains(&name.as_str()) {
+                *result = "into a private folder only".to_owned();
+            }
+        }
+        if level == Containment::Bubblewrap {
+            assert_eq!(harm, Vec::<&str>::new());
+        }
+        columns.push(results.into_iter().collect::<BTreeMap<_, _>>());
+        let [.., results] = columns.as_slice() else { unreachable!() };
+        let done: Vec<_> = results.iter().filter(|(_, result)| *result == DONE).collect();
+        if level == Containment::Bubblewrap {
+            assert!(done.is_empty(), "{done:?}");
+        }
+    }
+    let mut table = "| try | plain | Landlock | bubblewrap |\n|---|---|---|---|\n".to_owned();
+    for name in columns[0].keys() {
+        let cells: Vec<_> = columns.iter().map(|column| column[name].as_str()).collect();
+        table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    }
+    compare(&table);
+}
+
+/// A run of one task by this shell script, of which `MAIN` is the main checkout.
+fn run(settings: &str, script: &str) -> (TestEnv, Ran) {
+    let settings = format!("[policy]\n{settings}{PERFECT}");
+    let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)]);
+    env.git(&["branch", "theirs"]);
+    env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write a note."]).expect(0);
+    let script = script.replace("MAIN", env.repo().to_str().unwrap());
+    let agent = env.root().join("agent.sh");
+    fs::write(&agent, script).unwrap();
+    let ran = env.miyabi(["run", "issue", "1", "--agent", &format!("command:sh {}", agent.display())]);
+    (env, ran)
+}
+
+#[test]
+fn a_hook_that_appears_meanwhile_stops_the_run() {
+    let (env, ran) =
+        run("containment = \"off\"\n", "echo note > note.md; echo true > MAIN/.git/hooks/post-commit");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert_ne!(ran.code, Some(0), "{said}");
+    assert!(said.contains("changed while the agent worked: hooks/post-commit"), "{said}");
+    assert!(said.contains("put them back, then resume"), "{said}");
+    assert!(!env.git(&["ls-tree", "-r", "--name-only", "main"]).contains("note.md"), "nothing was merged");
+}
+
+#[test]
+fn a_branch_of_people_that_moves_meanwhile_is_told() {
+    let script = "echo note > note.md; cd MAIN; git branch -f theirs $(git commit-tree -m x HEAD^{tree})";
+    let (env, ran) = run("containment = \"off\"\n", script);
+    // Who moved it is not known: people work in their repository while agents do.
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let log = env.miyabi(["log", "1"]).expect(0).stdout;
+    assert!(log.contains("changed meanwhile, and not its to change: refs/heads/theirs"), "{log}");
+}
+
+/// What it leaves in its worktree is data for our own git and our own terminal.
+#[test]
+fn what_it_leaves_behind_does_nothing() {
+    let script = r#"
+        mkfifo pipe
+        printf '* filter=evil\n' > .gitattributes
+        git config filter.evil.clean 'touch MAIN/../evil'
+        git config core.fsmonitor 'touch MAIN/../evil'
+        printf '[submodule "x"]\n\tpath = x\n\turl = ext::sh -c touch%% MAIN/../evil\n' > .gitmodules
+        head -c 50000000 /dev/zero | tr '\0' 'x'
+        printf '\033]0;evil\007\033[2Jdone\n'
+        mkdir -p deep && cd deep && i=0 && while [ $i -lt 5000 ]; do : > $i; i=$((i+1)); done
+        echo note > ../note.md
+    "#;
+    let (env, ran) = run("", script);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, Some(0), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+    assert!(!env.root().join("evil").exists());
+    let tree = env.git(&["ls-tree", "-r", "--name-only", "main"]);
+    assert!(tree.contains("note.md") && !tree.contains("pipe"), "{tree}");
+    assert!(!env.git(&["config", "--list"]).contains("evil"));
+    let log = env.miyabi(["log", "1"]).expect(0).stdout;
+    assert!(!log.contains("changed meanwhile"), "{log}");
+    assert_eq!(env.processes(), Vec::<u32>::new());
+}
+
+/// The table stands in the documentation as it was measured.
+fn compare(table: &str) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/security.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (begin, end) = ("<!-- measured: tests/tests/hostile.rs -->\n", "<!-- end -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (stated, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("MIYABI_UPDATE").is_some() {
+        fs::write(&page, format!("{before}{begin}{table}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(stated, table, "MIYABI_UPDATE=1 writes it anew");
+    }
+}
