@@ -13,7 +13,7 @@ use std::process::{Child, Command};
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_contain::Limits;
-use miyabi_core::containment::Containment;
+use miyabi_core::containment::{Bounds, Containment};
 use miyabi_core::ports::{Agents, never_stop};
 use miyabi_core::session::{Adapter, SessionEnd};
 use miyabi_tests::checks::PERFECT;
@@ -93,8 +93,9 @@ impl Stage {
         ];
         let environment = environment.map(|(name, value)| (OsString::from(name), value));
         let mut options = AgentOptions::new(self.env.repo(), environment);
-        options.git = Some(self.env.repo().join(".git"));
-        options.network = false;
+        let git = self.env.repo().join(".git");
+        let shown = (git.join("config"), "[core]\n\tbare = false\n".to_owned());
+        options.shared = Bounds { readable: vec![git], replaced: vec![shown], ..Bounds::default() };
         let boxes = boxes(self.env.root(), PROGRAM, level, LIMITS).await?;
         let watch = Watch::default();
         let outcome = AgentPrograms::new(options).within(boxes).run(&spec, &watch, never_stop()).await;
@@ -218,6 +219,60 @@ fn a_branch_of_people_that_moves_meanwhile_is_told() {
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let log = env.miyabi(["log", "1"]).expect(0).stdout;
     assert!(log.contains("changed meanwhile, and not its to change: refs/heads/theirs"), "{log}");
+}
+
+/// What it writes is built and tested: the tools of the gate are in the same box.
+#[test]
+fn a_test_that_means_harm_is_in_the_box_as_well() {
+    let check = "[[check]]\nkind = \"build\"\ncommand = [\"sh\", \"check.sh\"]\n";
+    let settings = format!(
+        "[policy]\n{}",
+        PERFECT.replace("[[check]]\nkind = \"build\"\ncommand = [\"true\"]\n", check)
+    );
+    let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)]);
+    fs::write(env.home().join("secret.txt"), "secret-of-the-home").unwrap();
+    env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write a note."]).expect(0);
+    let script = "
+        { cat \"$HOME/secret.txt\"; cat MAIN/.miyabi/miyabi.db; } > seen 2>/dev/null
+        echo true > MAIN/.git/hooks/post-commit
+        echo x > MAIN/planted
+        echo x > \"$HOME/planted\"
+        setsid env -i sh -c 'trap \"\" TERM HUP; exec sleep 1000' </dev/null >/dev/null 2>&1 &
+        echo checked > checked
+        exit 0
+    ";
+    let script = script.replace("MAIN", env.repo().to_str().unwrap());
+    let writes = [("check.sh", script.as_str()), ("note.md", "note\n")];
+    let actions =
+        writes.map(|(path, content)| serde_json::json!({ "write": { "path": path, "content": content } }));
+    let playbook = serde_json::json!({ "default": actions });
+    fs::write(env.root().join("playbook.yaml"), playbook.to_string()).unwrap();
+    let agent = format!("scripted:{}", env.root().join("playbook.yaml").display());
+    let ran = env.miyabi(["run", "issue", "1", "--agent", &agent]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(env.git(&["ls-tree", "-r", "--name-only", "main"]).contains("check.sh"), "it was merged");
+    for planted in
+        [env.repo().join("planted"), env.home().join("planted"), env.repo().join(".git/hooks/post-commit")]
+    {
+        assert!(!planted.exists(), "{}", planted.display());
+    }
+    assert!(!works_below(env.root()), "nothing is left running");
+}
+
+/// A worktree that says it belongs to another repository, whose settings run something.
+#[test]
+fn a_bent_link_leads_our_own_git_nowhere() {
+    let script = "
+        git init --quiet MAIN/../trap
+        git -C MAIN/../trap config core.fsmonitor 'touch MAIN/../evil'
+        echo note > note.md
+        rm .git; echo \"gitdir: MAIN/../trap/.git\" > .git
+    ";
+    let (env, ran) = run("containment = \"off\"\ntask_attempts = 1\n", script);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!env.root().join("evil").exists(), "{said}");
+    assert_ne!(ran.code, Some(0), "{said}");
+    assert!(!env.git(&["ls-tree", "-r", "--name-only", "main"]).contains("note.md"), "{said}");
 }
 
 /// What it leaves in its worktree is data for our own git and our own terminal.

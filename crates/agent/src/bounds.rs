@@ -1,11 +1,9 @@
 //! What an agent may reach: its worktree, the repository's history to read, and what the program itself needs.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::containment::Bounds;
-use miyabi_core::redact::Redactor;
 use miyabi_core::session::Adapter;
 
 /// What a program keeps for itself in the home of its person.
@@ -38,19 +36,17 @@ const CODEX: State = State {
     beside: None,
 };
 
-/// The bounds of a session of this adapter in that worktree.
+/// The bounds of a session of this adapter in that worktree; `shared` is what every agent may reach.
 pub(crate) fn bounds(
     adapter: &Adapter,
     worktree: &Path,
-    git: Option<&Path>,
+    shared: &Bounds,
     environment: &[(OsString, OsString)],
 ) -> Bounds {
-    let mut bounds = Bounds { writable: vec![worktree.to_owned()], ..Bounds::default() };
-    if let Some(git) = git {
-        // History to read; to commit is ours. The worktree's own link to it leads our own git, so it is not to be bent.
-        bounds.readable.extend([git.to_owned(), worktree.join(".git")]);
-        bounds.replaced.extend(without_secrets(&git.join("config")));
-    }
+    let mut bounds = shared.clone();
+    bounds.writable.push(worktree.to_owned());
+    // To commit is ours, and the worktree's link to the repository leads our own git: it is not to be bent.
+    bounds.readable.push(worktree.join(".git"));
     match adapter {
         Adapter::Claude => add(&mut bounds, &CLAUDE, environment),
         Adapter::Codex => add(&mut bounds, &CODEX, environment),
@@ -79,44 +75,20 @@ fn add(bounds: &mut Bounds, state: &State, environment: &[(OsString, OsString)])
     bounds.own.extend(home.zip(state.beside).map(|(home, name)| home.join(name)));
 }
 
-/// The settings of a repository may hold the login of its remote.
-fn without_secrets(config: &Path) -> Option<(PathBuf, String)> {
-    let text = fs::read_to_string(config).ok()?;
-    let lines =
-        text.lines().filter(|line| !line.trim_start().to_ascii_lowercase().starts_with("extraheader"));
-    let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
-    let shown = Redactor::default().redact(&kept).into_owned();
-    (shown.trim_end() != text.trim_end()).then(|| (config.to_owned(), shown))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_login_in_the_settings_of_the_repository_is_not_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("config");
-        fs::write(&config, "[core]\n\tbare = false\n").unwrap();
-        assert_eq!(without_secrets(&config), None, "nothing to hide: it is shown as it is");
-        let text = "[core]\n\tbare = false\n[http]\n\tExtraHeader = AUTHORIZATION: basic eA==\n[remote \"origin\"]\n\
-                    \turl = https://x-access-token:hunter2hunter2@example.com/雅.git\n";
-        fs::write(&config, text).unwrap();
-        let (place, shown) = without_secrets(&config).unwrap();
-        assert_eq!(place, config);
-        assert!(shown.contains("bare = false") && shown.contains("example.com/雅.git"), "{shown}");
-        assert!(!shown.contains("hunter2") && !shown.contains("eA=="), "{shown}");
-    }
-
-    #[test]
     fn a_program_gets_its_login_and_its_settings_and_nothing_else_of_its_folder() {
         let environment = [("HOME".into(), "/h".into()), ("CODEX_HOME".into(), "/c".into())];
         let worktree = Path::new("/w");
-        let claude = bounds(&Adapter::Claude, worktree, None, &environment);
+        let claude = bounds(&Adapter::Claude, worktree, &Bounds::default(), &environment);
         assert_eq!(claude.writable, [worktree, Path::new("/h/.claude/.credentials.json")]);
-        assert_eq!(claude.readable, [Path::new("/h/.claude/settings.json")]);
+        assert_eq!(claude.readable, [Path::new("/w/.git"), Path::new("/h/.claude/settings.json")]);
         assert_eq!(claude.own, [Path::new("/h/.claude"), Path::new("/h/.claude.json")]);
-        let codex = bounds(&Adapter::Codex, worktree, Some(Path::new("/r/.git")), &environment);
+        let shared = Bounds { readable: vec!["/r/.git".into()], ..Bounds::default() };
+        let codex = bounds(&Adapter::Codex, worktree, &shared, &environment);
         assert_eq!(codex.writable, [worktree, Path::new("/c/auth.json")]);
         let readable = ["/r/.git", "/w/.git", "/c/config.toml"].map(Path::new);
         assert_eq!((codex.readable, codex.own), (readable.map(Path::to_owned).into(), vec!["/c".into()]));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use miyabi_core::containment::{CommandLine, Containment};
+use miyabi_core::containment::{Bounds, CommandLine, Containment};
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{Agents, Boxes, NoBoxes, SessionWatch, Stop};
@@ -36,10 +36,8 @@ pub struct AgentOptions {
     pub claude: ClaudeOptions,
     /// How Codex is called.
     pub codex: CodexOptions,
-    /// Whether agents may use the network.
-    pub network: bool,
-    /// The git folder of the main checkout, which agents may read.
-    pub git: Option<PathBuf>,
+    /// What every agent may reach besides its worktree: the history of the repository, the network.
+    pub shared: Bounds,
     /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
     pub prompts: Option<PathBuf>,
 }
@@ -56,8 +54,7 @@ impl AgentOptions {
             root,
             environment: environment.into_iter().collect(),
             pass: Vec::new(),
-            network: true,
-            git: None,
+            shared: Bounds { network: true, ..Bounds::default() },
             claude: ClaudeOptions::default(),
             codex: CodexOptions::default(),
         }
@@ -93,9 +90,7 @@ impl AgentPrograms {
             folder: launch.folder,
             environment: launch.environment,
         };
-        let git = self.options.git.as_deref();
-        let mut bounds = bounds(&spec.adapter, &spec.worktree, git, &command.environment);
-        bounds.network = self.options.network;
+        let bounds = bounds(&spec.adapter, &spec.worktree, &self.options.shared, &command.environment);
         let contained = self.boxes.contain(command, &bounds).await?;
         launch.program = contained.command.program;
         launch.arguments = contained.command.arguments;

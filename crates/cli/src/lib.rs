@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod asking;
+mod boxing;
 pub mod clones;
 pub mod commands;
 pub mod context;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_contain::{BoxOptions, Limits, MachineBoxes};
+use miyabi_core::containment::Bounds;
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
-    Agents, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Store, Worktrees,
+    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Store, Worktrees,
 };
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
@@ -21,6 +21,7 @@ use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
 use miyabi_store::SqliteStore;
 use serde_json::Value;
 
+use crate::boxing;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::machine::ThisMachine;
@@ -99,7 +100,8 @@ impl Home {
         };
         let git = GitWorktrees::open(&root, options).map_err(Failure::from)?;
         let remote = git.remote();
-        let git_dir = git.git_dir().to_owned();
+        let shared = boxing::history(git.git_dir());
+        let boxes: Arc<dyn Boxes> = Arc::new(boxing::boxes(&root, &settings));
         let git = Arc::new(git);
         let keepsakes: Arc<dyn Keepsakes> = Arc::clone(&git) as _;
         let worktrees: Arc<dyn Worktrees> = git;
@@ -131,8 +133,10 @@ impl Home {
             github,
             records,
             deliveries: Arc::clone(&store) as _,
-            agents: Arc::new(agents(&root, &git_dir, &settings)),
-            checks: Arc::new(ToolChecks::new(check_options(&root, &settings))),
+            agents: Arc::new(agents(&root, &shared, &settings).within(Arc::clone(&boxes))),
+            checks: Arc::new(
+                ToolChecks::new(check_options(&root, &shared, &settings)).within(Arc::clone(&boxes)),
+            ),
             store,
             worktrees,
             keepsakes,
@@ -210,50 +214,25 @@ fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
     Ok(opened.map_err(Failure::from)?)
 }
 
-/// The boxes that untrusted programs of this repository are put into.
-pub fn boxes(root: &Path, settings: &Settings) -> MachineBoxes {
-    let agent = &settings.agent;
-    MachineBoxes::new(BoxOptions {
-        demand: settings.policy.containment,
-        environment: std::env::vars_os().collect(),
-        entry: hosting::own_program().ok(),
-        private: root.join(".miyabi").join("boxes"),
-        readable: agent.readable.iter().map(|path| place(root, path)).collect(),
-        writable: agent.writable.iter().map(|path| place(root, path)).collect(),
-        limits: Limits {
-            memory_mb: agent.memory_mb,
-            processes: agent.processes,
-            cpu_percent: agent.cpu_percent,
-            file_mb: agent.file_mb,
-        },
-    })
-}
-
-/// A path of the settings: from the home with `~/`, otherwise from the main checkout.
-fn place(root: &Path, path: &str) -> PathBuf {
-    let home = path.strip_prefix("~/").zip(std::env::var_os("HOME"));
-    home.map_or_else(|| root.join(path), |(rest, home)| PathBuf::from(home).join(rest))
-}
-
-fn agents(root: &Path, git: &Path, settings: &Settings) -> AgentPrograms {
+fn agents(root: &Path, shared: &Bounds, settings: &Settings) -> AgentPrograms {
     let mut options = AgentOptions::new(root, std::env::vars_os());
     options.pass.clone_from(&settings.agent.env);
-    options.git = Some(git.to_owned());
-    options.network = settings.agent.network;
+    options.shared = Bounds { network: settings.agent.network, ..shared.clone() };
     if !settings.agent.claude_program.is_empty() {
         options.claude.program = PathBuf::from(&settings.agent.claude_program);
     }
     if !settings.agent.codex_program.is_empty() {
         options.codex.program = PathBuf::from(&settings.agent.codex_program);
     }
-    AgentPrograms::new(options).within(Arc::new(boxes(root, settings)))
+    AgentPrograms::new(options)
 }
 
-fn check_options(root: &Path, settings: &Settings) -> CheckOptions {
+fn check_options(root: &Path, shared: &Bounds, settings: &Settings) -> CheckOptions {
     let folder = root.join(".miyabi").join("build");
     let vars: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     let mut options = CheckOptions::new(BuildDir::Beside(folder), vars);
     options.coverage = settings.checks.coverage;
+    options.shared = shared.clone();
     options.specs.clone_from(&settings.own_checks);
     options.osv_url = Some(settings.checks.osv_url.clone()).filter(|url| !url.is_empty());
     if !settings.checks.advisory_db.is_empty() {

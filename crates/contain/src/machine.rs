@@ -152,7 +152,11 @@ fn whole(folder: &Path, home: Option<&Path>) -> PathBuf {
                 name.as_encoded_bytes().starts_with(b".") && !MIXED.iter().any(|mixed| name == *mixed);
             if is_tool { home.join(name) } else { folder.to_owned() }
         }
-        None => folder.to_owned(),
+        // What was installed in one place: `bin` and `lib` side by side.
+        None => match folder.parent() {
+            Some(place) if folder.ends_with("bin") && place.join("lib").is_dir() => place.to_owned(),
+            _ => folder.to_owned(),
+        },
     }
 }
 
@@ -188,6 +192,9 @@ mod tests {
         assert_eq!(of("/home/me/work/bin"), Path::new("/home/me/work/bin"));
         assert_eq!(of("/home/me/app/node_modules/.bin"), Path::new("/home/me/app/node_modules"));
         assert_eq!(of("/srv/tools/bin"), Path::new("/srv/tools/bin"));
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("lib")).unwrap();
+        assert_eq!(whole(&place.path().join("bin"), home), place.path(), "such as a virtual environment");
     }
 
     #[test]

@@ -1,32 +1,40 @@
 //! The door: which kind of project a checkout holds, and its measurement.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use miyabi_core::ports::{CheckJob, Checked, Checks, Failure, Scope, Stop};
+use miyabi_core::ports::{Boxes, CheckJob, Checked, Checks, Failure, NoBoxes, Scope, Stop};
 use miyabi_core::report::{CheckKind, Finding, Measured, Severity};
 
 use crate::error::QualityError;
 use crate::findings::finding;
 use crate::languages::{Detected, Language, Project};
 use crate::options::Options;
-use crate::process::Watch;
+use crate::process::Custody;
 use crate::runner::CheckRunner;
 use crate::rust;
 use crate::sheet::Sheet;
 use crate::spec::CheckSpec;
 
 /// Measures checkouts with the tools of their language.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ToolChecks {
     options: Options,
+    boxes: Arc<dyn Boxes>,
 }
 
 impl ToolChecks {
-    /// Checks with these options.
+    /// Checks with these options, whose tools nothing keeps in.
     pub fn new(options: Options) -> Self {
-        Self { options }
+        Self { options, boxes: Arc::new(NoBoxes) }
+    }
+
+    /// The same checks, each tool in a box: what it builds and tests was written by others.
+    #[must_use]
+    pub fn within(self, boxes: Arc<dyn Boxes>) -> Self {
+        Self { boxes, ..self }
     }
 }
 
@@ -37,7 +45,7 @@ impl Checks for ToolChecks {
             return Err(QualityError::NoRoot { root: job.root.clone() }.into());
         }
         let root = job.root.canonicalize().map_err(|_| QualityError::NoRoot { root: job.root.clone() })?;
-        Ok(self.measure(job, &root, &Watch::new(stop)).await?)
+        Ok(self.measure(job, &root, &Custody::new(stop, Arc::clone(&self.boxes))).await?)
     }
 
     fn commands(&self, root: &Path, scope: Scope) -> Vec<String> {
@@ -72,12 +80,12 @@ impl ToolChecks {
         language.detected(&Project { options: &self.options, root, scratch })
     }
 
-    async fn measure(&self, job: &CheckJob, root: &Path, watch: &Watch) -> Result<Checked, QualityError> {
-        let (mut sheet, otherwise) = self.fill_in(job, root, watch).await?;
+    async fn measure(&self, job: &CheckJob, root: &Path, custody: &Custody) -> Result<Checked, QualityError> {
+        let (mut sheet, otherwise) = self.fill_in(job, root, custody).await?;
         if let Some(base) = job.base.as_ref().filter(|_| sheet.has_elsewhere()) {
             let job =
                 CheckJob { root: base.clone(), scope: Scope::Lint, touched: None, base: None, ..job.clone() };
-            let (found, otherwise) = self.fill_in(&job, base, watch).await?;
+            let (found, otherwise) = self.fill_in(&job, base, custody).await?;
             match &found.measured.lint_warnings {
                 Measured::Value(_) => sheet.settle(&found),
                 Measured::Missing(_) => {
@@ -94,16 +102,16 @@ impl ToolChecks {
         &self,
         job: &CheckJob,
         root: &Path,
-        watch: &Watch,
+        custody: &Custody,
     ) -> Result<(Sheet, String), QualityError> {
         let runner = CheckRunner::new(&self.options, job, root)?;
         let language = Language::of(root);
         let (mut sheet, broken) = match language {
-            Some(Language::Rust) => rust::measure(&self.options, job, root, watch).await?,
+            Some(Language::Rust) => rust::measure(&self.options, job, root, custody).await?,
             Some(language) => {
                 let mut sheet = Sheet::new(job);
                 let detected = self.detected(language, root, runner.scratch());
-                let broken = runner.run_all(&detected.specs, &mut sheet, watch).await;
+                let broken = runner.run_all(&detected.specs, &mut sheet, custody).await;
                 if broken.is_none() {
                     self.say_what_is_missing(detected, &mut sheet);
                 }
@@ -115,7 +123,7 @@ impl ToolChecks {
             self.leave_to_own(&mut sheet);
         }
         let broken = match broken {
-            None => runner.run_all(&self.options.specs, &mut sheet, watch).await,
+            None => runner.run_all(&self.options.specs, &mut sheet, custody).await,
             broken => broken,
         };
         let otherwise = if language.is_some() { NOT_REACHED } else { NO_LANGUAGE };

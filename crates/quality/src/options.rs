@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use miyabi_core::containment::Bounds;
 
 use crate::find::find;
 use crate::spec::CheckSpec;
@@ -21,6 +23,22 @@ const KEPT: [&str; 11] = [
     "SSL_CERT_DIR",
     "LLVM_COV",
     "LLVM_PROFDATA",
+];
+
+/// What cargo keeps of the packages of all projects; its settings and its programs are not among it.
+const KEPT_BY_CARGO: [&str; 6] =
+    ["registry", "git", "advisory-db", "advisory-dbs", ".package-cache", ".package-cache-mutate"];
+
+/// The same of other package managers, below a home.
+const KEPT_BY_OTHERS: [&str; 8] = [
+    ".m2/repository",
+    ".gradle",
+    ".npm",
+    "go/pkg",
+    ".cache/go-build",
+    ".cache/pip",
+    ".cache/uv",
+    ".cache/yarn",
 ];
 
 /// Where compilers put their output.
@@ -50,6 +68,8 @@ pub struct Options {
     pub coverage: bool,
     /// Between asking a tool to end and killing it.
     pub grace: Duration,
+    /// What every tool may reach of the repository besides its checkout.
+    pub shared: Bounds,
 }
 
 impl Options {
@@ -72,7 +92,27 @@ impl Options {
             specs: Vec::new(),
             coverage: true,
             grace: Duration::from_secs(2),
+            shared: Bounds::default(),
         }
+    }
+
+    /// What a tool may reach that works in this checkout: that and what it builds, and what package managers keep for
+    /// everybody.
+    pub(crate) fn bounds(&self, root: &Path, scratch: &Path) -> Bounds {
+        let mut bounds = Bounds { network: true, ..self.shared.clone() };
+        bounds.writable.extend([root.to_owned(), scratch.to_owned()]);
+        if let BuildDir::Beside(folder) = &self.build_dir {
+            bounds.writable.push(folder.clone());
+        }
+        bounds.readable.push(root.join(".git"));
+        bounds.readable.extend(self.advisory_db.clone());
+        let folder = |name: &str| self.env.get(OsStr::new(name)).map(PathBuf::from);
+        let home = folder("HOME");
+        let cargo = folder("CARGO_HOME").or_else(|| Some(home.as_ref()?.join(".cargo")));
+        let kept = cargo.into_iter().flat_map(|cargo| KEPT_BY_CARGO.map(|name| cargo.join(name)));
+        bounds.writable.extend(kept);
+        bounds.writable.extend(home.into_iter().flat_map(|home| KEPT_BY_OTHERS.map(|name| home.join(name))));
+        bounds
     }
 
     /// The same with one more variable for the tools, such as a proxy.
@@ -122,6 +162,7 @@ mod tests {
             advisory_db: Some(PathBuf::from("/db")),
             coverage: true,
             grace: Duration::from_secs(2),
+            shared: Bounds::default(),
         };
         assert_eq!(options, expected);
     }

@@ -1,6 +1,6 @@
 //! Running one tool: its own process group, a chosen environment, a deadline, and output kept within bounds.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -11,7 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::Shared;
-use miyabi_core::ports::Stop;
+use miyabi_core::containment::{Bounds, CommandLine, Containment};
+use miyabi_core::failure::Failure;
+use miyabi_core::ports::{Boxes, Contained, Stop};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
@@ -35,6 +37,8 @@ pub(crate) struct Tool {
     pub(crate) env: Vec<(OsString, OsString)>,
     /// The current folder.
     pub(crate) dir: PathBuf,
+    /// What it may reach.
+    pub(crate) bounds: Bounds,
 }
 
 /// How a tool ended.
@@ -104,38 +108,61 @@ impl Ran {
     }
 }
 
-/// Knows whether the run asked to stop.
+/// What the tools of a job have in common: when they must stop, and what keeps them in.
 #[derive(Clone)]
-pub(crate) struct Watch(Shared<Stop>);
+pub(crate) struct Custody {
+    stop: Shared<Stop>,
+    boxes: Arc<dyn Boxes>,
+}
 
-impl Watch {
-    pub(crate) fn new(stop: Stop) -> Self {
-        Self(stop.shared())
+impl Custody {
+    pub(crate) fn new(stop: Stop, boxes: Arc<dyn Boxes>) -> Self {
+        Self { stop: stop.shared(), boxes }
     }
 
     /// Whether it is known that the run asked.
     pub(crate) fn has_asked(&self) -> bool {
-        self.0.peek().is_some()
+        self.stop.peek().is_some()
     }
 
     async fn asked(&self) {
-        self.0.clone().await;
+        self.stop.clone().await;
+    }
+
+    /// The tool within its bounds.
+    async fn contain(&self, tool: Tool, mark: &str) -> Result<Contained, Failure> {
+        let Tool { file, argv, mut env, dir, bounds } = tool;
+        env.push((MARK.into(), mark.into()));
+        // The later of two values counts.
+        let environment: BTreeMap<OsString, OsString> = env.into_iter().collect();
+        let command = CommandLine {
+            program: file,
+            arguments: argv.into_iter().skip(1).map(OsString::from).collect(),
+            folder: dir,
+            environment: environment.into_iter().collect(),
+        };
+        self.boxes.contain(command, &bounds).await
     }
 }
 
 /// Runs the tool to its end, its deadline or the stop, whichever comes first. Afterwards it, its process group and
 /// everything that carries its mark is gone.
-pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, watch: &Watch) -> Ran {
+pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, custody: &Custody) -> Ran {
     let began = Instant::now();
     let argv = tool.argv.clone();
-    if watch.has_asked() {
+    if custody.has_asked() {
         return Ran::without_output(argv, End::Stopped);
     }
     let mark = new_mark();
-    let mut child = match spawn(&tool, &mark) {
+    let file = tool.file.clone();
+    let contained = match custody.contain(tool, &mark).await {
+        Ok(contained) => contained,
+        Err(failure) => return Ran::without_output(argv, End::NotStarted(failure.message)),
+    };
+    let mut child = match spawn(&contained.command) {
         Ok(child) => child,
         Err(error) => {
-            let why = format!("`{}` could not be started: {error}", tool.file.display());
+            let why = format!("`{}` could not be started: {error}", file.display());
             return Ran::without_output(argv, End::NotStarted(why));
         }
     };
@@ -143,8 +170,8 @@ pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, watch: 
     let stdout = Pump::start(child.stdout.take(), MAX_BYTES, 0);
     let stderr = Pump::start(child.stderr.take(), EXCERPT_BYTES, EXCERPT_BYTES);
     let end = tokio::select! {
-        status = child.wait() => by_itself(status),
-        () = watch.asked() => End::Stopped,
+        status = child.wait() => by_itself(status, contained.level),
+        () = custody.asked() => End::Stopped,
         () = tokio::time::sleep(deadline) => End::TimedOut(deadline),
     };
     if matches!(end, End::Stopped | End::TimedOut(_)) {
@@ -163,13 +190,12 @@ pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, watch: 
     }
 }
 
-fn spawn(tool: &Tool, mark: &str) -> std::io::Result<Child> {
-    Command::new(&tool.file)
-        .args(tool.argv.iter().skip(1))
+fn spawn(command: &CommandLine) -> std::io::Result<Child> {
+    Command::new(&command.program)
+        .args(&command.arguments)
         .env_clear()
-        .envs(tool.env.iter().map(|(name, value)| (name, value)))
-        .env(MARK, mark)
-        .current_dir(&tool.dir)
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(&command.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -178,9 +204,11 @@ fn spawn(tool: &Tool, mark: &str) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn by_itself(status: std::io::Result<ExitStatus>) -> End {
+fn by_itself(status: std::io::Result<ExitStatus>, level: Containment) -> End {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
+            // bubblewrap says of a signal what a shell says of it.
+            (Some(code @ 129..=192), _) if level == Containment::Bubblewrap => End::Killed(code - 128),
             (Some(code), _) => End::Exited(code),
             (None, signal) => End::Killed(signal.unwrap_or(0)),
         },

@@ -14,7 +14,7 @@ use crate::error::QualityError;
 use crate::find::find;
 use crate::findings::finding;
 use crate::options::Options;
-use crate::process::{self, End, Ran, Tool, Watch};
+use crate::process::{self, Custody, End, Ran, Tool};
 use crate::read::{self, MAX_BYTES};
 use crate::sheet::Sheet;
 use crate::spec::{CheckSpec, Format, REPORT, Reading};
@@ -51,20 +51,20 @@ impl<'a> CheckRunner<'a> {
         &self,
         specs: &[CheckSpec],
         sheet: &mut Sheet,
-        watch: &Watch,
+        custody: &Custody,
     ) -> Option<String> {
         let wanted: Vec<&CheckSpec> = specs.iter().filter(|spec| spec.is_in(self.job.scope)).collect();
         let (first, then): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|spec| spec.kind == CheckKind::Build);
         for spec in first {
-            let (ran, reading) = self.run(spec, watch).await;
+            let (ran, reading) = self.run(spec, custody).await;
             let built = reading.as_ref().is_ok_and(|reading| reading.findings.is_empty());
             enter(spec, &ran, reading, sheet);
             if !built {
                 return Some(format!("`{}` did not succeed", spec.name));
             }
         }
-        let run = |turn: usize| self.run(then[turn], watch).map(move |ended| (turn, ended)).boxed();
+        let run = |turn: usize| self.run(then[turn], custody).map(move |ended| (turn, ended)).boxed();
         let (beside, alone): (Vec<_>, Vec<_>) = (0..then.len()).partition(|&turn| then[turn].parallel);
         let (beside, alone): (Vec<_>, Vec<_>) =
             (beside.into_iter().map(run).collect(), alone.into_iter().map(run).collect());
@@ -82,7 +82,7 @@ impl<'a> CheckRunner<'a> {
         None
     }
 
-    async fn run(&self, spec: &CheckSpec, watch: &Watch) -> (Ran, Result<Reading, String>) {
+    async fn run(&self, spec: &CheckSpec, custody: &Custody) -> (Ran, Result<Reading, String>) {
         let place = match self.place(spec) {
             Ok(place) => place,
             Err(reason) => {
@@ -90,12 +90,12 @@ impl<'a> CheckRunner<'a> {
                 return (Ran::without_output(spec.command.clone(), end), Err(reason));
             }
         };
-        let ran = self.start(spec, &place, watch).await;
+        let ran = self.start(spec, &place, custody).await;
         let reading = self.read(spec, &ran, &place);
         (ran, reading)
     }
 
-    async fn start(&self, spec: &CheckSpec, place: &Path, watch: &Watch) -> Ran {
+    async fn start(&self, spec: &CheckSpec, place: &Path, custody: &Custody) -> Ran {
         let place = place.to_string_lossy();
         let argv: Vec<String> = spec.command.iter().map(|word| word.replace(REPORT, &place)).collect();
         let program = argv.first().map_or("", String::as_str);
@@ -116,8 +116,9 @@ impl<'a> CheckRunner<'a> {
         env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.replace(REPORT, &place).into())));
         let deadline = std::time::Duration::from_secs(self.job.deadline_secs);
         let deadline = spec.timeout.map_or(deadline, |timeout| timeout.min(deadline));
-        process::run(Tool { file, argv, env, dir: self.root.to_owned() }, deadline, self.options.grace, watch)
-            .await
+        let bounds = self.options.bounds(self.root, self.scratch.path());
+        let tool = Tool { file, argv, env, dir: self.root.to_owned(), bounds };
+        process::run(tool, deadline, self.options.grace, custody).await
     }
 
     /// A program of the search path, or, where it is written with a `/`, one of the checkout.

@@ -18,7 +18,7 @@ use miyabi_core::report::{CheckEnd, CheckKind, Finding, Measured, Severity};
 use crate::error::QualityError;
 use crate::findings::finding;
 use crate::options::{BuildDir, Options};
-use crate::process::{End, Watch};
+use crate::process::{Custody, End};
 use crate::read::metadata::{self, Metadata, Toolchain};
 use crate::sheet::Sheet;
 use crate::slot::Slot;
@@ -35,13 +35,13 @@ pub(crate) async fn measure(
     options: &Options,
     job: &CheckJob,
     root: &Path,
-    watch: &Watch,
+    custody: &Custody,
 ) -> Result<(Sheet, Option<String>), QualityError> {
     let slot = match &options.build_dir {
         BuildDir::InTree => None,
         BuildDir::Beside(beside) => Some(Slot::take(beside, root)?),
     };
-    let mut cargo = Cargo::new(options, job, root, slot.as_ref().map(Slot::folder), watch)?;
+    let mut cargo = Cargo::new(options, job, root, slot.as_ref().map(Slot::folder), custody)?;
     let mut sheet = Sheet::new(job);
     let lock = Lock::remember(root);
     let reason = measure_all(&mut cargo, &mut sheet, job.scope, slot.as_ref()).await?;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::error::QualityError;
 use crate::find::find;
 use crate::options::Options;
-use crate::process::{self, End, Ran, Tool, Watch};
+use crate::process::{self, Custody, End, Ran, Tool};
 use crate::read::metadata;
 use crate::slot::Slot;
 
@@ -20,7 +20,7 @@ pub(crate) struct Cargo<'a> {
     root: &'a Path,
     deadline: Duration,
     env: Vec<(OsString, OsString)>,
-    watch: &'a Watch,
+    custody: &'a Custody,
     scratch: TempDir,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Cargo<'a> {
         job: &CheckJob,
         root: &'a Path,
         build_folder: Option<&Path>,
-        watch: &'a Watch,
+        custody: &'a Custody,
     ) -> Result<Self, QualityError> {
         let mut env: Vec<(OsString, OsString)> =
             options.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -48,7 +48,7 @@ impl<'a> Cargo<'a> {
             set("CARGO_TARGET_DIR", folder.as_os_str());
         }
         let scratch = scratch().map_err(|source| QualityError::Scratch { source })?;
-        Ok(Self { options, root, deadline: Duration::from_secs(job.deadline_secs), env, watch, scratch })
+        Ok(Self { options, root, deadline: Duration::from_secs(job.deadline_secs), env, custody, scratch })
     }
 
     /// Runs a program of the search path with these arguments.
@@ -66,8 +66,9 @@ impl<'a> Cargo<'a> {
         };
         let mut env = self.env.clone();
         env.extend(more.iter().map(|(name, value)| (OsString::from(name), (*value).to_owned())));
-        let tool = Tool { file, argv, env, dir: self.root.to_owned() };
-        process::run(tool, self.deadline, self.options.grace, self.watch).await
+        let bounds = self.options.bounds(self.root, self.scratch.path());
+        let tool = Tool { file, argv, env, dir: self.root.to_owned(), bounds };
+        process::run(tool, self.deadline, self.options.grace, self.custody).await
     }
 
     /// Whether a companion of cargo is installed.
@@ -89,7 +90,7 @@ impl<'a> Cargo<'a> {
         if !slot.is_empty() {
             slot.forget()?;
             let cleaned = self.clean(slot).await;
-            if self.watch.has_asked() {
+            if self.custody.has_asked() {
                 // Nothing more will be compiled, and the slot is forgotten: the next one cleans it.
                 return Ok(());
             }
