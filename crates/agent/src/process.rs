@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use miyabi_core::containment::Containment;
+use miyabi_core::containment::{Containment, Refused};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::Stop;
 use miyabi_core::session::ProcessMark;
@@ -47,6 +47,8 @@ pub(crate) struct Launch {
     pub(crate) marks: Marks,
     /// How strongly it is kept in.
     pub(crate) containment: Containment,
+    /// What its box refused to it.
+    pub(crate) refused: Refused,
     /// What must be held until it is gone.
     pub(crate) held: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -175,6 +177,11 @@ impl Running {
     /// How it is recognised later.
     pub(crate) fn mark(&self) -> ProcessMark {
         self.mark
+    }
+
+    /// What its box refuses to it.
+    pub(crate) fn refused(&self) -> Refused {
+        self.launch.refused.clone()
     }
 
     /// How strongly it is kept in.

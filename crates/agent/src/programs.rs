@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use miyabi_core::containment::{Bounds, CommandLine, Containment};
+use miyabi_core::containment::{Bounds, CommandLine, Containment, Network, Refused};
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{Agents, Boxes, NoBoxes, SessionWatch, Stop};
@@ -54,7 +54,7 @@ impl AgentOptions {
             root,
             environment: environment.into_iter().collect(),
             pass: Vec::new(),
-            shared: Bounds { network: true, ..Bounds::default() },
+            shared: Bounds { network: Network::Anywhere, ..Bounds::default() },
             claude: ClaudeOptions::default(),
             codex: CodexOptions::default(),
         }
@@ -97,6 +97,7 @@ impl AgentPrograms {
         launch.folder = contained.command.folder;
         launch.environment = contained.command.environment;
         launch.containment = contained.level;
+        launch.refused = contained.refused;
         launch.held = Some(contained.held);
         Ok(launch)
     }
@@ -143,6 +144,7 @@ impl AgentPrograms {
             input: Vec::new(),
             marks,
             containment: Containment::Plain,
+            refused: Refused::default(),
             held: None,
         }
     }

@@ -79,8 +79,10 @@ pub(crate) async fn run(
             watch.event(&event);
         }
     };
+    let refused = running.refused();
     let gone = running.attend(&mut until, &mut transcript, each).await;
-    let outcome = seen.outcome(gone, elapsed_ms(started));
+    let mut outcome = seen.outcome(gone, elapsed_ms(started));
+    outcome.refusals.extend(refused.list());
     close(transcript, spec, outcome).await
 }
 

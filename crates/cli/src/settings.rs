@@ -85,8 +85,8 @@ pub struct AgentSettings {
     pub readable: Vec<String>,
     /// What else agents may write.
     pub writable: Vec<String>,
-    /// Whether agents may use the network.
-    pub network: bool,
+    /// Where agents may connect to; `*`: anywhere.
+    pub network: Vec<String>,
     /// Memory of an agent; 0: any.
     pub memory_mb: u64,
     /// Processes of an agent; 0: any number.

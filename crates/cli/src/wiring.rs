@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
-use miyabi_core::containment::Bounds;
+use miyabi_core::containment::{Bounds, Network};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
@@ -217,7 +217,9 @@ fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
 fn agents(root: &Path, shared: &Bounds, settings: &Settings) -> AgentPrograms {
     let mut options = AgentOptions::new(root, std::env::vars_os());
     options.pass.clone_from(&settings.agent.env);
-    options.shared = Bounds { network: settings.agent.network, ..shared.clone() };
+    // What is no host was refused when the settings were read.
+    let network = Network::read(&settings.agent.network).unwrap_or_default();
+    options.shared = Bounds { network, ..shared.clone() };
     if !settings.agent.claude_program.is_empty() {
         options.claude.program = PathBuf::from(&settings.agent.claude_program);
     }

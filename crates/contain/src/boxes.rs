@@ -6,17 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use miyabi_core::containment::{Bounds, CommandLine, Containment, Demand};
+use miyabi_core::containment::{Bounds, CommandLine, Containment, Demand, Network, Refused};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{Boxes, Contained};
 use tokio::sync::OnceCell;
 
+use crate::bubblewrap::WayOut;
 use crate::cgroup::Cgroup;
 use crate::enter::Entry;
-use crate::landlock::Rules;
+use crate::landlock::{Rules, Tcp};
 use crate::private::{self, Private};
 use crate::probe::Probe;
-use crate::{bubblewrap, machine};
+use crate::proxy::Proxy;
+use crate::{bubblewrap, machine, relay};
 
 const MB: u64 = 1024 * 1024;
 
@@ -90,17 +92,70 @@ impl MachineBoxes {
             cgroups: cgroup.folders().to_vec(),
             file_bytes: set(limits.file_mb.saturating_mul(MB)),
             processes: set(u64::from(limits.processes)).filter(|_| !counted),
-            rules: None,
+            ..Entry::default()
         }
     }
 }
 
+/// How a program gets out of its box.
+#[derive(Default)]
+struct Way {
+    proxy: Option<Proxy>,
+    /// For a box with a network of its own.
+    socket: Option<WayOut>,
+    /// Where its environment says the proxy is.
+    port: Option<u16>,
+}
+
+impl MachineBoxes {
+    async fn way_out(
+        &self,
+        level: Containment,
+        network: &Network,
+        private: &Private,
+        refused: &Refused,
+    ) -> Result<Way, Failure> {
+        let Network::Hosts(hosts) = network else { return Ok(Way::default()) };
+        let (hosts, refused) = (hosts.clone(), refused.clone());
+        if level < Containment::Bubblewrap {
+            let opened = Proxy::on_port(hosts, refused).await;
+            let (proxy, port) = opened.map_err(|error| self.no_room(&error))?;
+            return Ok(Way { proxy: Some(proxy), socket: None, port: Some(port) });
+        }
+        let relay = self.options.entry.as_ref().and_then(|entry| entry.canonicalize().ok());
+        let relay = relay.ok_or_else(|| {
+            Failure::new(
+                FailureClass::Unavailable,
+                "a list of hosts needs miyabi's own program inside of the box",
+            )
+            .hint("start miyabi again: its file was replaced while it ran")
+        })?;
+        let socket = private.socket();
+        let proxy = Proxy::on_socket(&socket, hosts, refused).map_err(|error| self.no_room(&error))?;
+        Ok(Way { proxy: Some(proxy), socket: Some(WayOut { socket, relay }), port: Some(relay::PORT) })
+    }
+}
+
+/// Programs look for a proxy under either spelling.
+fn name_proxy(environment: &mut Vec<(OsString, OsString)>, port: u16) {
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+    environment.retain(|(name, _)| !names.iter().any(|ours| name.eq_ignore_ascii_case(ours)));
+    let address = OsString::from(format!("http://127.0.0.1:{port}"));
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        environment.push((name.into(), address.clone()));
+        environment.push((name.to_ascii_lowercase().into(), address.clone()));
+    }
+    // Node.js looks there only when it is told to.
+    environment.push(("NODE_USE_ENV_PROXY".into(), "1".into()));
+}
+
 #[async_trait]
 impl Boxes for MachineBoxes {
-    async fn contain(&self, command: CommandLine, bounds: &Bounds) -> Result<Contained, Failure> {
+    async fn contain(&self, mut command: CommandLine, bounds: &Bounds) -> Result<Contained, Failure> {
         let level = self.level().await?;
+        let refused = Refused::default();
         if self.options.demand == Demand::Off {
-            return Ok(Contained { command, level, held: Arc::new(()) });
+            return Ok(Contained { command, level, refused, held: Arc::new(()) });
         }
         let private = Private::new(&self.options.private).map_err(|error| self.no_room(&error))?;
         let cgroup = Cgroup::new(&self.options.limits);
@@ -108,21 +163,27 @@ impl Boxes for MachineBoxes {
         bounds.readable.extend(self.options.readable.iter().cloned());
         bounds.writable.extend(self.options.writable.iter().cloned());
         let mut entry = self.entry(&cgroup);
+        let way = self.way_out(level, &bounds.network, &private, &refused).await?;
+        let (proxy, socket, port) = (way.proxy, way.socket, way.port);
+        if let Some(port) = port {
+            name_proxy(&mut command.environment, port);
+        }
         let mut command = match (level, &self.probe().await.bubblewrap) {
             (Containment::Bubblewrap, Ok(bwrap)) => {
-                bubblewrap::wrap(bwrap, command, &bounds, &private).map_err(|error| self.no_room(&error))?
+                bubblewrap::wrap(bwrap, command, &bounds, &private, socket)
+                    .map_err(|error| self.no_room(&error))?
             }
             _ => with_temp(command, &private),
         };
         if level == Containment::Landlock {
-            entry.rules = Some(rules(&command, bounds, &private));
+            entry.rules = Some(rules(&command, bounds, &private, port));
         }
         if let Some(program) = &self.options.entry {
             let own = std::mem::replace(&mut command.program, program.clone()).into_os_string();
             let words = entry.arguments().into_iter().chain([own]);
             command.arguments = words.chain(std::mem::take(&mut command.arguments)).collect();
         }
-        Ok(Contained { command, level, held: Arc::new((private, cgroup)) })
+        Ok(Contained { command, level, refused, held: Arc::new((proxy, private, cgroup)) })
     }
 
     async fn level(&self) -> Result<Containment, Failure> {
@@ -149,7 +210,7 @@ fn with_temp(mut command: CommandLine, private: &Private) -> CommandLine {
     command
 }
 
-fn rules(command: &CommandLine, bounds: Bounds, private: &Private) -> Rules {
+fn rules(command: &CommandLine, bounds: Bounds, private: &Private, port: Option<u16>) -> Rules {
     let mut read = machine::system_files();
     read.push("/proc".into());
     read.extend(machine::tools(&command.environment));
@@ -160,5 +221,10 @@ fn rules(command: &CommandLine, bounds: Bounds, private: &Private) -> Rules {
     let mut write = vec![private.temp()];
     write.extend(bounds.own);
     write.extend(bounds.writable);
-    Rules { read, write, network: bounds.network }
+    let network = match (&bounds.network, port) {
+        (Network::Anywhere, _) => Tcp::Everything,
+        (Network::Hosts(_), Some(port)) => Tcp::Port(port),
+        _ => Tcp::Nothing,
+    };
+    Rules { read, write, network }
 }

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use miyabi_core::containment::{Bounds, CommandLine};
+use miyabi_core::containment::{Bounds, CommandLine, Network};
 
+use crate::enter::Entry;
 use crate::machine;
 use crate::mounts::{self, Mount, spellings};
 use crate::private::Private;
@@ -26,24 +27,42 @@ pub(crate) const FLAGS: [&str; 8] = [
 /// Where temporary files are in a box.
 const TEMP: [&str; 2] = ["/tmp", "/var/tmp"];
 
+/// The way out of a box with a list of hosts, as it is outside: the proxy's socket, and who relays to it.
+pub(crate) struct WayOut {
+    pub(crate) socket: PathBuf,
+    pub(crate) relay: PathBuf,
+}
+
+/// The same inside.
+const SOCKET: &str = "/run/miyabi/proxy";
+const RELAY: &str = "/run/miyabi/relay";
+
 /// The command within a box made by `bwrap`.
 pub(crate) fn wrap(
     bwrap: &Path,
     command: CommandLine,
     bounds: &Bounds,
     private: &Private,
+    way_out: Option<WayOut>,
 ) -> io::Result<CommandLine> {
     let CommandLine { program, arguments, folder, mut environment } = command;
-    let mounts = mounts(&program, bounds, &environment, private)?;
+    let mut mounts = mounts(&program, bounds, &environment, private)?;
+    let mut first = Vec::new();
+    if let Some(WayOut { socket, relay }) = way_out {
+        mounts.push(Mount::Private { place: SOCKET.into(), by: socket });
+        mounts.push(Mount::Replaced { place: RELAY.into(), by: relay });
+        let entry = Entry { relay: Some(SOCKET.into()), ..Entry::default() };
+        first = std::iter::once(RELAY.into()).chain(entry.arguments()).collect();
+    }
     let mut words: Vec<OsString> = FLAGS.iter().map(OsString::from).collect();
-    if !bounds.network {
+    if bounds.network != Network::Anywhere {
         words.push("--unshare-net".into());
     }
     words.extend(["--proc", "/proc", "--dev", "/dev"].map(OsString::from));
     words.extend(mounts::arguments(mounts));
     words.extend(["--remount-ro", "/", "--chdir"].map(OsString::from));
-    words.extend([folder.clone().into(), "--".into(), program.into_os_string()]);
-    words.extend(arguments);
+    words.extend([folder.clone().into(), "--".into()]);
+    words.extend(first.into_iter().chain([program.into_os_string()]).chain(arguments));
     for (name, value) in &mut environment {
         if name == "TMPDIR" {
             *value = TEMP[0].into();

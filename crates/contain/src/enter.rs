@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::landlock::{self, Rules};
+use crate::landlock::{self, Rules, Tcp};
+use crate::relay;
 
 /// The first argument of a program that is to enter a box.
 pub const WORD: &str = "enter-box";
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) file_bytes: Option<u64>,
     pub(crate) processes: Option<u64>,
     pub(crate) rules: Option<Rules>,
+    /// The socket behind which the way out is; then the program runs beside this one.
+    pub(crate) relay: Option<PathBuf>,
 }
 
 impl Entry {
@@ -42,9 +45,12 @@ impl Entry {
             }
         }
         if let Some(rules) = &self.rules {
-            add("--network", OsStr::new(if rules.network { "open" } else { "closed" }));
+            add("--network", OsStr::new(rules.network.word().as_str()));
             rules.read.iter().for_each(|path| add("--read", path.as_os_str()));
             rules.write.iter().for_each(|path| add("--write", path.as_os_str()));
+        }
+        if let Some(socket) = &self.relay {
+            add("--relay", socket.as_os_str());
         }
         words.push("--".into());
         words
@@ -66,7 +72,11 @@ impl Entry {
                 "--cgroup" => entry.cgroups.push(value.into()),
                 "--file-bytes" => entry.file_bytes = Some(number().ok_or("no number")?),
                 "--processes" => entry.processes = Some(number().ok_or("no number")?),
-                "--network" => entry.rules = Some(Rules { network: value == "open", ..rules(&mut entry) }),
+                "--relay" => entry.relay = Some(value.into()),
+                "--network" => {
+                    let network = Tcp::read(&value.to_string_lossy()).ok_or("no network")?;
+                    entry.rules = Some(Rules { network, ..rules(&mut entry) });
+                }
                 "--read" | "--write" => {
                     let mut rules = rules(&mut entry);
                     let list = if name == "--read" { &mut rules.read } else { &mut rules.write };
@@ -126,7 +136,13 @@ pub fn enter() -> Option<ExitCode> {
     }
     let why = match Entry::read(words) {
         Ok((entry, program)) => match entry.take() {
-            Ok(()) => become_program(program),
+            Ok(()) => match &entry.relay {
+                None => become_program(program),
+                Some(socket) => match relay::run(socket, program) {
+                    Ok(code) => return Some(code),
+                    Err(why) => why,
+                },
+            },
             Err(why) => why,
         },
         Err(why) => why,
@@ -148,8 +164,11 @@ mod tests {
 
     #[test]
     fn what_is_said_is_understood() {
-        let rules =
-            Rules { read: vec!["/usr".into(), "/雅".into()], write: vec!["/w".into()], network: true };
+        let rules = Rules {
+            read: vec!["/usr".into(), "/雅".into()],
+            write: vec!["/w".into()],
+            network: Tcp::Port(8080),
+        };
         let entries = [
             Entry::default(),
             Entry {
@@ -157,6 +176,7 @@ mod tests {
                 file_bytes: Some(7),
                 processes: Some(0),
                 rules: Some(rules),
+                relay: Some("/s".into()),
             },
             Entry { rules: Some(Rules::default()), ..Entry::default() },
         ];

@@ -10,17 +10,45 @@ const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 pub(crate) struct Rules {
     pub(crate) read: Vec<PathBuf>,
     pub(crate) write: Vec<PathBuf>,
-    pub(crate) network: bool,
+    pub(crate) network: Tcp,
+}
+
+/// What may be connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tcp {
+    #[default]
+    Nothing,
+    /// This port, of any host: the proxy's.
+    Port(u16),
+    Everything,
+}
+
+impl Tcp {
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Nothing => "closed".to_owned(),
+            Self::Port(port) => port.to_string(),
+            Self::Everything => "open".to_owned(),
+        }
+    }
+
+    pub(crate) fn read(word: &str) -> Option<Self> {
+        match word {
+            "closed" => Some(Self::Nothing),
+            "open" => Some(Self::Everything),
+            port => port.parse().ok().map(Self::Port),
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod kernel {
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-        RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
+        Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
     };
 
-    use super::{DEVICES, Path, Rules};
+    use super::{DEVICES, Path, Rules, Tcp};
 
     /// From here on a file can neither be moved out of reach of the rules nor be cut off.
     const LEAST: ABI = ABI::V3;
@@ -57,10 +85,13 @@ mod kernel {
             .handle_access(everything())?
             .scope(Scope::AbstractUnixSocket)?
             .scope(Scope::Signal)?;
-        if !rules.network {
+        if rules.network != Tcp::Everything {
             ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
         }
         let mut created = ruleset.create()?.set_compatibility(CompatLevel::BestEffort);
+        if let Tcp::Port(port) = rules.network {
+            created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+        }
         let readable = AccessFs::from_read(NEWEST);
         // Nobody but the system makes device files.
         let writable = everything() & !(AccessFs::MakeChar | AccessFs::MakeBlock);

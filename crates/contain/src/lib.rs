@@ -9,6 +9,8 @@ mod machine;
 mod mounts;
 mod private;
 mod probe;
+mod proxy;
+mod relay;
 
 pub use boxes::{BoxOptions, Limits, MachineBoxes};
 pub use probe::{Lack, Probe};

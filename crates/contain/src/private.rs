@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// In bytes.
+const LONGEST_SOCKET: usize = 100;
+
 /// A home and a place for temporary files; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Private {
@@ -47,6 +50,16 @@ impl Private {
         Ok(path)
     }
 
+    /// Where a proxy listens. The kernel takes no longer path for a socket than about a hundred bytes.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let usual = self.folder.join("proxy");
+        if usual.as_os_str().len() <= LONGEST_SOCKET {
+            return usual;
+        }
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        std::env::temp_dir().join(format!("miyabi-{name}.proxy"))
+    }
+
     /// For temporary files.
     pub(crate) fn temp(&self) -> PathBuf {
         self.folder.join("tmp")
@@ -55,6 +68,8 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
+        // Most have none.
+        let _ = fs::remove_file(self.socket());
         if let Err(error) = remove(&self.folder) {
             tracing::warn!(%error, "a private folder stays behind: {}", self.folder.display());
         }

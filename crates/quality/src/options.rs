@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use miyabi_core::containment::Bounds;
+use miyabi_core::containment::{Bounds, Network};
 
 use crate::find::find;
 use crate::spec::CheckSpec;
@@ -99,7 +99,7 @@ impl Options {
     /// What a tool may reach that works in this checkout: that and what it builds, and what package managers keep for
     /// everybody.
     pub(crate) fn bounds(&self, root: &Path, scratch: &Path) -> Bounds {
-        let mut bounds = Bounds { network: true, ..self.shared.clone() };
+        let mut bounds = Bounds { network: Network::Anywhere, ..self.shared.clone() };
         bounds.writable.extend([root.to_owned(), scratch.to_owned()]);
         if let BuildDir::Beside(folder) = &self.build_dir {
             bounds.writable.push(folder.clone());

@@ -183,6 +183,11 @@ pub(super) fn of_ranges(
             wrong(key, format!("`{key}` is `{shown}`, expected {others} or `{last}`"));
         }
     }
+    let hosts = values.get("agent.network").and_then(Value::as_array).into_iter().flatten();
+    let hosts: Vec<String> = hosts.filter_map(Value::as_str).map(str::to_owned).collect();
+    if let Err(message) = miyabi_core::containment::Network::read(&hosts) {
+        wrong("agent.network", format!("`agent.network`: {}", crate::output::clean::short(&message, 200)));
+    }
     for key in ["agent.default", "agent.planner", "agent.reviewer"] {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();
         let may_be_empty = key != "agent.default";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Failure;
-use crate::containment::{Bounds, CommandLine, Containment};
+use crate::containment::{Bounds, CommandLine, Containment, Refused};
 
 /// A command line that keeps its program within bounds.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct Contained {
     pub command: CommandLine,
     /// How strongly the program is kept in.
     pub level: Containment,
+    /// What was refused to it so far.
+    pub refused: Refused,
     /// What must be held until all of the program has ended: private folders and the like go with it.
     pub held: Arc<dyn Any + Send + Sync>,
 }
@@ -44,7 +46,8 @@ pub struct NoBoxes;
 #[async_trait]
 impl Boxes for NoBoxes {
     async fn contain(&self, command: CommandLine, _bounds: &Bounds) -> Result<Contained, Failure> {
-        Ok(Contained { command, level: Containment::Plain, held: Arc::new(()) })
+        let (level, refused) = (Containment::Plain, Refused::default());
+        Ok(Contained { command, level, refused, held: Arc::new(()) })
     }
 
     async fn level(&self) -> Result<Containment, Failure> {
