@@ -55,6 +55,7 @@ impl StepRunner for Tasks {
                 end: SessionEnd::Completed,
                 usage,
                 leftovers: 0,
+                refused: Vec::new(),
                 changed_outside: Vec::new(),
             };
             progress.tell(EventBody::SessionEnded(Box::new(ended))).await;

@@ -29,7 +29,8 @@ async fn real_agents_work_with_their_model_alone_on_the_list() {
             for folder in ["home", "codex", "worktree"] {
                 fs::create_dir(root.path().join(folder)).unwrap();
             }
-            let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
+            let git =
+                Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
             assert!(git.unwrap().success());
             let place = root.path().join("worktree/note.md").display().to_string();
             let endpoint = ModelEndpoint::answering(move |asked| match asked.answers {

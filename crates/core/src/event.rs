@@ -226,6 +226,9 @@ pub struct SessionEnded {
     pub usage: Usage,
     /// Processes that had to be killed after it.
     pub leftovers: u32,
+    /// What its own rules or its box refused to it, the first of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
     /// What became otherwise while it worked and is not its to change: settings and hooks of the repository, people's
     /// branches, the main checkout. Who changed it is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

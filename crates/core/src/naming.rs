@@ -27,6 +27,11 @@ pub fn integration_branch(issue: IssueNumber) -> String {
     format!("feature/{}", integration_worktree(issue))
 }
 
+/// Whether a branch is named as those that are made for issues are.
+pub fn is_made(branch: &str) -> bool {
+    branch.starts_with("feature/issue-")
+}
+
 /// The branch of one task, `n` from 1: `feature/issue-500-task2`.
 pub fn task_branch(issue: IssueNumber, n: u32) -> String {
     format!("feature/{}", task_worktree(issue, n))

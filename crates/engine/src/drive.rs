@@ -82,6 +82,7 @@ impl<'a> Drive<'a> {
                 end: SessionEnd::Stopped,
                 usage: Default::default(),
                 leftovers: 0,
+                refused: Vec::new(),
                 changed_outside: Vec::new(),
             };
             facts.push((EventBody::SessionEnded(Box::new(ended)), None));

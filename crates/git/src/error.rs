@@ -142,6 +142,12 @@ pub enum GitError {
         /// What git says.
         detail: String,
     },
+    /// Git read its books about worktrees while another git had begun to write about a new one.
+    #[error("git met a worktree that is just being made: {detail}")]
+    HalfMade {
+        /// What git says.
+        detail: String,
+    },
     /// A call took too long and was stopped.
     #[error("`{call}` took longer than {seconds} s")]
     TimedOut {
@@ -207,6 +213,9 @@ impl GitError {
         if stderr.contains(".lock': File exists") {
             return Self::Locked { detail: stderr };
         }
+        if stderr.contains("failed to read") && stderr.contains("commondir") {
+            return Self::HalfMade { detail: stderr };
+        }
         let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         Self::Failed { call, code, stderr }
     }
@@ -258,7 +267,9 @@ fn class(error: &GitError) -> FailureClass {
         E::Dirty { .. } => FailureClass::DirtyCheckout,
         E::DiskFull { .. } => FailureClass::Exhausted,
         E::Io { source, .. } if is_full(source) => FailureClass::Exhausted,
-        E::Moved { .. } | E::Locked { .. } | E::TimedOut { .. } => FailureClass::Transient,
+        E::Moved { .. } | E::Locked { .. } | E::HalfMade { .. } | E::TimedOut { .. } => {
+            FailureClass::Transient
+        }
         E::Failed { .. } | E::Io { .. } | E::Remote(_) => FailureClass::Permanent,
         E::Answer { .. } | E::BrokeOff { .. } => FailureClass::Internal,
     }

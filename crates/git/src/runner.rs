@@ -77,6 +77,10 @@ const FOR_SEALED: [&str; 22] = [
 /// The setting that names the process that started a git, so that one that outlives it is known. Git does not know it.
 pub(crate) const OWNER: &str = "miyabi.owner";
 
+/// How often, and how soon, a call is made again that met a half-made worktree.
+const HALF_MADE: u32 = 80;
+const SOON: Duration = Duration::from_millis(25);
+
 /// How long a stopped program has to take its lock files away.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
@@ -91,7 +95,7 @@ pub(crate) struct Git {
 }
 
 /// One call: where, with which arguments, with what on standard input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     folder: PathBuf,
     settings: Vec<String>,
@@ -245,7 +249,20 @@ impl Git {
     }
 
     /// Runs a call that has to succeed and gives what it printed.
+    ///
+    /// Many calls read git's books about all worktrees, and give up, before they do anything, at one that another git
+    /// has only begun to write. That takes some milliseconds, so they are made again.
     pub(crate) async fn ok(&self, call: Call) -> Result<Vec<u8>, GitError> {
+        for _ in 0..HALF_MADE {
+            match self.ok_once(call.clone()).await {
+                Err(GitError::HalfMade { .. }) => tokio::time::sleep(SOON).await,
+                result => return result,
+            }
+        }
+        self.ok_once(call).await
+    }
+
+    async fn ok_once(&self, call: Call) -> Result<Vec<u8>, GitError> {
         let (shown, folder) = (call.shown(), call.folder.clone());
         let output = self.run(call).await?;
         if output.success() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use miyabi_core::naming;
 use miyabi_core::worktree::Seal;
 
 use crate::error::GitError;
@@ -23,19 +24,13 @@ impl Repository {
         let settings = settings(&self.common);
         // While a change lands, the main checkout is on its way.
         let _landing = self.locks.hold(&format!("land-{}", names::ref_component(base))).await?;
-        let format = "--format=%(objectname) %(refname) %(worktreepath)";
-        let listed = self.git.ok(self.look(&["for-each-ref", format, "refs/heads", "refs/tags"])).await?;
-        let listed = String::from_utf8_lossy(&listed).into_owned();
-        let base = format!("refs/heads/{base}");
+        let listed = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
+        let listed = self.git.ok(self.look(&listed)).await?;
         let mut people = BTreeMap::new();
-        for line in listed.lines() {
-            let mut parts = line.splitn(3, ' ');
-            let (Some(at), Some(name), Some(place)) = (parts.next(), parts.next(), parts.next()) else {
-                continue;
-            };
-            // What is checked out in a worktree of ours is ours, and the base is what changes land on.
-            let is_theirs = place.is_empty() || Path::new(place) == self.root;
-            if is_theirs && name != base {
+        for (at, name) in String::from_utf8_lossy(&listed).lines().filter_map(|line| line.split_once(' ')) {
+            // Changes land on the base, and what was made for issues comes and goes.
+            let branch = name.strip_prefix("refs/heads/").unwrap_or_default();
+            if branch != base && !naming::is_made(branch) {
                 people.insert(name.to_owned(), at.to_owned());
             }
         }

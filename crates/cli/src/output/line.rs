@@ -117,7 +117,7 @@ fn took(run: &Run, step: &StepId, event: &Event) -> String {
 }
 
 fn session_ended(run: &Run, ended: &SessionEnded) -> String {
-    let SessionEnded { session, end, leftovers, changed_outside, .. } = ended;
+    let SessionEnded { session, end, leftovers, refused, changed_outside, .. } = ended;
     let known = run.sessions.iter().rev().find(|state| state.id == *session);
     let step = known.map_or("a step", |state| state.step.as_str());
     let how = match end {
@@ -139,7 +139,11 @@ fn session_ended(run: &Run, ended: &SessionEnded) -> String {
             format!("; changed meanwhile, and not its to change: {}", short(&changed_outside.join(", "), 300))
         }
     };
-    format!("{step} agent {how}{left}{changed}").replace("processs", "processes")
+    let refused = match refused.is_empty() {
+        true => String::new(),
+        false => format!("; refused: {}", short(&refused.join(", "), 300)),
+    };
+    format!("{step} agent {how}{left}{refused}{changed}").replace("processs", "processes")
 }
 
 fn outcome(run: &Run, step: &StepId, output: &Value) -> String {

@@ -194,6 +194,7 @@ impl Play {
             end: SessionEnd::Completed,
             usage,
             leftovers: 0,
+            refused: Vec::new(),
             changed_outside: Vec::new(),
         };
         self.append(EventBody::SessionEnded(Box::new(ended)));

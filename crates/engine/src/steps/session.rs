@@ -20,6 +20,14 @@ use tokio::sync::watch;
 use super::{Job, Progress, stop};
 use crate::World;
 
+/// So many refusals are told of one session, each so long in characters.
+const TOLD: usize = 20;
+const LONGEST: usize = 300;
+
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
 /// What a session needs to know of its run, taken when the attempt begins.
 pub(super) struct Seat {
     pub run: RunId,
@@ -115,6 +123,7 @@ impl Seat {
                 end: outcome.end.clone(),
                 usage: outcome.usage,
                 leftovers: outcome.leftovers,
+                refused: outcome.refusals.iter().take(TOLD).map(|what| short(what)).collect(),
                 changed_outside: settings.iter().cloned().chain(before.other_work(&after)).collect(),
             };
             self.progress.tell(EventBody::SessionEnded(Box::new(ended))).await;

@@ -69,6 +69,32 @@ async fn a_full_disk_is_told_and_nothing_half_made_is_left() {
     assert!(repo.worktrees().open(&repo.spec("a")).await.is_ok());
 }
 
+/// Another git has begun to write about a worktree of its own, and goes on when ours has failed twice.
+#[tokio::test]
+async fn a_worktree_that_another_git_is_just_making_is_waited_for() {
+    let repo = Repo::new();
+    let half = repo.at(".git/worktrees/half");
+    let program = script(
+        &repo,
+        &format!(
+            "half='{}'; log=\"$half.log\"\n\
+             if [ -d \"$half\" ] && [ ! -s \"$half/commondir\" ]; then\n\
+             echo x >> \"$log\"; [ $(wc -l < \"$log\") -gt 12 ] && echo ../.. > \"$half/commondir\"; fi\n\
+             exec git \"$@\"",
+            half.display()
+        ),
+    );
+    let ours = GitWorktrees::open(repo.root(), Options { program, ..Options::default() }).unwrap();
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("gitdir"), "/nowhere/.git\n").unwrap();
+    fs::write(half.join("HEAD"), "ref: refs/heads/elsewhere\n").unwrap();
+    fs::write(half.join("commondir"), "").unwrap();
+    // The branch is there already, as it is after a restart: git looks where it is checked out.
+    repo.git(["branch", "feature/a"]);
+    ours.open(&repo.spec("a")).await.unwrap();
+    assert!(fs::read_to_string(half.with_extension("log")).unwrap().lines().count() > 12, "it was met");
+}
+
 #[tokio::test]
 async fn a_disk_that_really_is_full() {
     let Some(disk) = SmallDisk::mount() else {
