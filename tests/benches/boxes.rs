@@ -68,19 +68,22 @@ fn main() {
     std::fs::create_dir(folder.path().join("home")).unwrap();
     let search = std::env::var("PATH").unwrap_or_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let levels = [
+    let containments = [
         (Containment::Bubblewrap, boxes(folder.path(), &search, Demand::Best)),
         (Containment::Landlock, boxes(folder.path(), "/nowhere", Demand::Best)),
         (Containment::Plain, boxes(folder.path(), &search, Demand::Off)),
     ];
-    for (level, boxes) in levels {
-        if runtime.block_on(boxes.level()) != Ok(level) {
-            println!("{level}: left out, this machine does not have it");
+    for (containment, boxes) in containments {
+        if runtime.block_on(boxes.containment()) != Ok(containment) {
+            println!("{containment}: left out, this machine does not have it");
             continue;
         }
         let times = (0..rounds).map(|_| (runtime.block_on(boxed(&boxes, folder.path())), bare()));
         let (ours, floor): (Vec<_>, Vec<_>) = times.unzip();
         let (ours, floor) = (median(ours), median(floor));
-        println!("{level:<12} {ours:>8.2} ms       floor {floor:>8.2} ms       ratio {:.2}", ours / floor);
+        println!(
+            "{containment:<12} {ours:>8.2} ms       floor {floor:>8.2} ms       ratio {:.2}",
+            ours / floor
+        );
     }
 }

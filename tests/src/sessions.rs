@@ -58,28 +58,33 @@ pub fn works_below(root: &Path) -> bool {
         .any(|at| at.starts_with(root))
 }
 
-/// Boxes of that level below this folder, which is the strongest that they can be; `program` is
+/// Boxes of that containment below this folder, which is the strongest that they can be; `program` is
 /// `env!("CARGO_BIN_EXE_miyabi-under-test")` of the test. `None`, and a line about it, where the machine has no such.
-pub async fn boxes(root: &Path, program: &str, level: Containment, limits: Limits) -> Option<Arc<dyn Boxes>> {
+pub async fn boxes(
+    root: &Path,
+    program: &str,
+    containment: Containment,
+    limits: Limits,
+) -> Option<Arc<dyn Boxes>> {
     // bubblewrap that is not on the search path is not there.
-    let search = match level {
+    let search = match containment {
         Containment::Bubblewrap => std::env::var_os("PATH").unwrap_or_default(),
         Containment::Landlock | Containment::Plain => "/nowhere".into(),
     };
     let boxes = MachineBoxes::new(BoxOptions {
-        demand: if level == Containment::Plain { Demand::Off } else { Demand::Required },
+        demand: if containment == Containment::Plain { Demand::Off } else { Demand::Required },
         environment: vec![("PATH".into(), search)],
         entry: Some(program.into()),
         private: root.join("boxes"),
         limits,
         ..BoxOptions::default()
     });
-    match boxes.level().await {
-        Ok(found) if found == level => Some(Arc::new(boxes)),
+    match boxes.containment().await {
+        Ok(found) if found == containment => Some(Arc::new(boxes)),
         found => {
             #[expect(clippy::print_stdout, reason = "tests say what they leave out")]
             {
-                println!("left out: no {level} on this machine: {found:?}");
+                println!("left out: no {containment} on this machine: {found:?}");
             }
             assert!(std::env::var_os("CI").is_none(), "CI leaves nothing out");
             None

@@ -37,8 +37,8 @@ impl Bench {
         Self::at(endpoint, Containment::Bubblewrap).await
     }
 
-    /// The same, kept in at that level.
-    async fn at(endpoint: &ModelEndpoint, level: Containment) -> Option<Self> {
+    /// The same, kept in at that containment.
+    async fn at(endpoint: &ModelEndpoint, containment: Containment) -> Option<Self> {
         let program = claude_or_say()?;
         let root = tempfile::tempdir().unwrap();
         for folder in ["home", "worktree"] {
@@ -55,7 +55,7 @@ impl Bench {
         let environment = environment.map(|(name, value)| (OsString::from(name), value));
         let mut options = AgentOptions::new(root.path(), environment);
         options.claude.program = program;
-        let boxes = boxes(root.path(), PROGRAM, level, Limits::default()).await?;
+        let boxes = boxes(root.path(), PROGRAM, containment, Limits::default()).await?;
         Some(Self { root, options, watch: Watch::default(), boxes })
     }
 

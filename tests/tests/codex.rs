@@ -36,7 +36,7 @@ struct Bench {
 
 impl Bench {
     /// `None`, and a line about it, when Codex is not installed.
-    async fn new(endpoint: &ModelEndpoint, level: Containment) -> Option<Self> {
+    async fn new(endpoint: &ModelEndpoint, containment: Containment) -> Option<Self> {
         let program = codex_or_say()?;
         let root = tempfile::Builder::new().prefix("miyabi-codex-").tempdir_in("/var/tmp").unwrap();
         for folder in ["home", "codex", "worktree"] {
@@ -61,7 +61,7 @@ impl Bench {
         let environment = environment.map(|(name, value)| (OsString::from(name), value));
         let mut options = AgentOptions::new(root.path(), environment);
         options.codex.program = program;
-        let boxes = boxes(root.path(), PROGRAM, level, Limits::default()).await?;
+        let boxes = boxes(root.path(), PROGRAM, containment, Limits::default()).await?;
         Some(Self { root, options, watch: Watch::default(), boxes })
     }
 
@@ -96,7 +96,7 @@ fn command(line: &str) -> Turn {
 /// Writes, looks, is refused what lies outside, and ends; in a box of ours as well, which its own sandbox is then in.
 #[tokio::test]
 async fn writes_a_file_runs_a_command_and_ends() {
-    for level in [Containment::Plain, Containment::Bubblewrap] {
+    for containment in [Containment::Plain, Containment::Bubblewrap] {
         let endpoint = ModelEndpoint::answering(|asked| match asked.answers {
             0 => Turn::Use {
                 text: "まず書きます。".to_owned(),
@@ -109,7 +109,7 @@ async fn writes_a_file_runs_a_command_and_ends() {
         })
         .await
         .unwrap();
-        let Some(bench) = Bench::new(&endpoint, level).await else { return };
+        let Some(bench) = Bench::new(&endpoint, containment).await else { return };
         let prompt = "「hello.txt」 を書く: \"quotes\" $(touch x) ${HOME} --help";
         let spec = bench.spec(prompt);
         let outcome = bench.run(&spec, never_stop()).await;

@@ -22,7 +22,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 #[tokio::test]
 async fn real_agents_work_with_their_model_alone_on_the_list() {
     let (Some(claude), Some(codex)) = (claude_or_say(), codex_or_say()) else { return };
-    for level in [Containment::Bubblewrap, Containment::Landlock] {
+    for containment in [Containment::Bubblewrap, Containment::Landlock] {
         for adapter in [Adapter::Claude, Adapter::Codex] {
             let is_claude = adapter == Adapter::Claude;
             let root = tempfile::Builder::new().prefix("miyabi-egress-").tempdir_in("/var/tmp").unwrap();
@@ -60,15 +60,17 @@ async fn real_agents_work_with_their_model_alone_on_the_list() {
             let host = endpoint.url().trim_start_matches("http://").to_owned();
             options.shared = Bounds { network: Network::read(&[host]).unwrap(), ..Bounds::default() };
             let spec = spec(root.path(), adapter.clone(), "Write a note.");
-            let Some(boxes) = boxes(root.path(), PROGRAM, level, Limits::default()).await else { return };
+            let Some(boxes) = boxes(root.path(), PROGRAM, containment, Limits::default()).await else {
+                return;
+            };
             let watch = Watch::default();
             let outcome = AgentPrograms::new(options).within(boxes).run(&spec, &watch, never_stop()).await;
             let said = fs::read_to_string(&spec.transcript).unwrap_or_default();
-            assert_eq!(outcome.end, SessionEnd::Completed, "{adapter} {level}: {outcome:?}\n{said}");
+            assert_eq!(outcome.end, SessionEnd::Completed, "{adapter} {containment}: {outcome:?}\n{said}");
             assert_eq!(
                 fs::read_to_string(root.path().join("worktree/note.md")).unwrap(),
                 "雅\n",
-                "{adapter} {level}"
+                "{adapter} {containment}"
             );
         }
     }
@@ -91,7 +93,7 @@ fn server() -> u16 {
 
 #[tokio::test]
 async fn only_hosts_on_the_list_are_reached() {
-    for level in [Containment::Bubblewrap, Containment::Landlock] {
+    for containment in [Containment::Bubblewrap, Containment::Landlock] {
         let (listed, other) = (server(), server());
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("worktree")).unwrap();
@@ -112,7 +114,7 @@ async fn only_hosts_on_the_list_are_reached() {
             AgentOptions::new(root.path(), environment.map(|(name, value)| (OsString::from(name), value)));
         let network = Network::read(&[format!("127.0.0.1:{listed}"), "example.com".to_owned()]).unwrap();
         options.shared = Bounds { network, ..Bounds::default() };
-        let Some(boxes) = boxes(root.path(), PROGRAM, level, Limits::default()).await else { return };
+        let Some(boxes) = boxes(root.path(), PROGRAM, containment, Limits::default()).await else { return };
         let watch = Watch::default();
         let outcome = AgentPrograms::new(options).within(boxes).run(&spec, &watch, never_stop()).await;
         // Its exit code comes through whoever stands beside it.
@@ -125,7 +127,7 @@ async fn only_hosts_on_the_list_are_reached() {
         let expected = ["reached", &refusal, "reached", "nothing", "", "nothing", "nothing"];
         let expected: Vec<_> = expected.iter().filter(|line| !line.is_empty()).collect();
         let lines: Vec<_> = said.lines().filter(|line| !line.is_empty()).collect();
-        assert_eq!(format!("{lines:?}"), format!("{expected:?}"), "{level}");
-        assert_eq!(outcome.refusals, [format!("connect to 127.0.0.1:{other} (2 times)")], "{level}");
+        assert_eq!(format!("{lines:?}"), format!("{expected:?}"), "{containment}");
+        assert_eq!(outcome.refusals, [format!("connect to 127.0.0.1:{other} (2 times)")], "{containment}");
     }
 }

@@ -1,4 +1,4 @@
-//! An agent that means harm, at each level of containment: what it reached, and what it could not.
+//! An agent that means harm, with each containment: what it reached, and what it could not.
 //!
 //! The table of `docs/security.md` is what this test measured; `MIYABI_UPDATE=1` writes it anew.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -32,7 +32,7 @@ const WRITES: [&str; 4] = [
     "write into the home",
     "write through a symbolic link",
 ];
-const LEVELS: [Containment; 3] = [Containment::Plain, Containment::Landlock, Containment::Bubblewrap];
+const CONTAINMENTS: [Containment; 3] = [Containment::Plain, Containment::Landlock, Containment::Bubblewrap];
 
 /// A repository with a database, two worktrees, a login in its settings, and a home with a secret.
 struct Stage {
@@ -80,8 +80,8 @@ impl Stage {
         path
     }
 
-    /// What the agent printed of each try, at that level; `None` where the machine does not have it.
-    async fn play(&mut self, level: Containment) -> Option<Vec<(String, String)>> {
+    /// What the agent printed of each try, with that containment; `None` where the machine does not have it.
+    async fn play(&mut self, containment: Containment) -> Option<Vec<(String, String)>> {
         let adapter = Adapter::Command(vec![HOSTILE.to_owned(), self.plan().display().to_string()]);
         let mut spec = spec(self.env.root(), adapter, "Do no harm.");
         spec.worktree = self.env.repo().join(".worktrees/mine");
@@ -96,12 +96,12 @@ impl Stage {
         let git = self.env.repo().join(".git");
         let shown = (git.join("config"), "[core]\n\tbare = false\n".to_owned());
         options.shared = Bounds { readable: vec![git], replaced: vec![shown], ..Bounds::default() };
-        let boxes = boxes(self.env.root(), PROGRAM, level, LIMITS).await?;
+        let boxes = boxes(self.env.root(), PROGRAM, containment, LIMITS).await?;
         let watch = Watch::default();
         let outcome = AgentPrograms::new(options).within(boxes).run(&spec, &watch, never_stop()).await;
         let said = fs::read_to_string(&spec.transcript).unwrap_or_default();
-        assert_eq!(outcome.end, SessionEnd::Completed, "{level}: {outcome:?}\n{said}");
-        assert_eq!(watch.containment(), Some(level));
+        assert_eq!(outcome.end, SessionEnd::Completed, "{containment}: {outcome:?}\n{said}");
+        assert_eq!(watch.containment(), Some(containment));
         let mut results: Vec<(String, String)> = Vec::new();
         for line in said.lines().filter(|line| line.contains('\t')) {
             let mut parts = line.split('\t').map(str::to_owned);
@@ -148,7 +148,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         let _ = self.victim.kill();
         let _ = self.victim.wait();
-        // What was left behind at the level that cannot help it.
+        // What was left behind by the containment that cannot help it.
         let _ = Command::new("pkill").args(["-9", "-f", "^sleep 1000$"]).status();
     }
 }
@@ -156,26 +156,26 @@ impl Drop for Stage {
 #[tokio::test]
 async fn every_try_is_stopped_as_the_table_says() {
     let mut columns = Vec::new();
-    for level in LEVELS {
+    for containment in CONTAINMENTS {
         let mut stage = Stage::new();
-        let Some(results) = stage.play(level).await else { return };
+        let Some(results) = stage.play(containment).await else { return };
         let harm = stage.harm();
         let mut results = results;
         for (name, result) in &mut results {
             // At its word it is taken only where nobody else can tell.
             let is_harm = harm.contains(&name.as_str());
-            assert!(!is_harm || result == DONE, "{level}: {name}: it says {result}");
+            assert!(!is_harm || result == DONE, "{containment}: {name}: it says {result}");
             if result == DONE && !is_harm && WRITES.contains(&name.as_str()) {
                 *result = "into a private folder only".to_owned();
             }
         }
-        if level == Containment::Bubblewrap {
+        if containment == Containment::Bubblewrap {
             assert_eq!(harm, Vec::<&str>::new());
         }
         columns.push(results.into_iter().collect::<BTreeMap<_, _>>());
         let [.., results] = columns.as_slice() else { unreachable!() };
         let done: Vec<_> = results.iter().filter(|(_, result)| *result == DONE).collect();
-        if level == Containment::Bubblewrap {
+        if containment == Containment::Bubblewrap {
             assert!(done.is_empty(), "{done:?}");
         }
     }
@@ -299,6 +299,10 @@ fn what_it_leaves_behind_does_nothing() {
     assert!(!env.git(&["config", "--list"]).contains("evil"));
     let log = env.miyabi(["log", "1"]).expect(0).stdout;
     assert!(!log.contains("changed meanwhile"), "{log}");
+    assert!(
+        log.contains("(bubblewrap)") || log.contains("(landlock)"),
+        "how it was kept in is on record: {log}"
+    );
     assert_eq!(env.processes(), Vec::<u32>::new());
 }
 

@@ -96,7 +96,7 @@ impl AgentPrograms {
         launch.arguments = contained.command.arguments;
         launch.folder = contained.command.folder;
         launch.environment = contained.command.environment;
-        launch.containment = contained.level;
+        launch.containment = contained.containment;
         launch.refused = contained.refused;
         launch.held = Some(contained.held);
         Ok(launch)
@@ -205,20 +205,20 @@ impl Agents for AgentPrograms {
     }
 
     async fn run(&self, spec: &SessionSpec, watch: &dyn SessionWatch, stop: Stop) -> SessionOutcome {
-        let level = match self.boxes.level().await {
-            Ok(level) => level,
+        let containment = match self.boxes.containment().await {
+            Ok(containment) => containment,
             Err(failure) => return not_started(&failure),
         };
         let (launch, reader) = match &spec.adapter {
             Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
-            Adapter::Codex => (self.launch_codex(spec, level), Reader::Codex(codex::Reader::default())),
+            Adapter::Codex => (self.launch_codex(spec, containment), Reader::Codex(codex::Reader::default())),
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
             Adapter::Scripted(playbook) => {
                 let launch = |argv: Vec<String>| -> scripted::Launching<'_> {
                     Box::pin(async move { self.contain(spec, self.launch_scripted(spec, &argv)?).await })
                 };
                 let playbook = self.options.root.join(playbook);
-                return scripted::run(spec, &playbook, level, &launch, watch, stop).await;
+                return scripted::run(spec, &playbook, containment, &launch, watch, stop).await;
             }
         };
         let launch = match launch {
@@ -238,7 +238,7 @@ impl Agents for AgentPrograms {
     }
 
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {
-        if let Err(failure) = self.boxes.level().await {
+        if let Err(failure) = self.boxes.containment().await {
             return Some(failure);
         }
         match adapter {

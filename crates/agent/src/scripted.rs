@@ -33,7 +33,7 @@ pub(crate) type MakeLaunch<'a> = &'a (dyn Fn(Vec<String>) -> Launching<'a> + Sen
 pub(crate) async fn run(
     spec: &SessionSpec,
     playbook: &Path,
-    level: Containment,
+    containment: Containment,
     launch: MakeLaunch<'_>,
     watch: &dyn SessionWatch,
     stop: Stop,
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
-    watch.started(None, level).await;
+    watch.started(None, containment).await;
 
     let mut play = Play { spec, launch, watch, until, transcript, last_message: None, leftovers: 0 };
     let mut end = SessionEnd::Completed;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use async_trait::async_trait;
 use miyabi_core::containment::{Bounds, CommandLine, Containment, Demand, Network, Refused};
@@ -60,12 +60,14 @@ pub struct BoxOptions {
 pub struct MachineBoxes {
     options: BoxOptions,
     probe: OnceCell<Probe>,
+    /// Nobody is told twice that there is no box.
+    told: Once,
 }
 
 impl MachineBoxes {
     /// Boxes with these options. Nothing is tried before it is needed.
     pub fn new(options: BoxOptions) -> Self {
-        Self { options, probe: OnceCell::new() }
+        Self { options, probe: OnceCell::new(), told: Once::new() }
     }
 
     /// What this machine has.
@@ -110,14 +112,14 @@ struct Way {
 impl MachineBoxes {
     async fn way_out(
         &self,
-        level: Containment,
+        containment: Containment,
         network: &Network,
         private: &Private,
         refused: &Refused,
     ) -> Result<Way, Failure> {
         let Network::Hosts(hosts) = network else { return Ok(Way::default()) };
         let (hosts, refused) = (hosts.clone(), refused.clone());
-        if level < Containment::Bubblewrap {
+        if containment < Containment::Bubblewrap {
             let opened = Proxy::on_port(hosts, refused).await;
             let (proxy, port) = opened.map_err(|error| self.no_room(&error))?;
             return Ok(Way { proxy: Some(proxy), socket: None, port: Some(port) });
@@ -152,10 +154,10 @@ fn name_proxy(environment: &mut Vec<(OsString, OsString)>, port: u16) {
 #[async_trait]
 impl Boxes for MachineBoxes {
     async fn contain(&self, mut command: CommandLine, bounds: &Bounds) -> Result<Contained, Failure> {
-        let level = self.level().await?;
+        let containment = self.containment().await?;
         let refused = Refused::default();
         if self.options.demand == Demand::Off {
-            return Ok(Contained { command, level, refused, held: Arc::new(()) });
+            return Ok(Contained { command, containment, refused, held: Arc::new(()) });
         }
         let private = Private::new(&self.options.private).map_err(|error| self.no_room(&error))?;
         let cgroup = Cgroup::new(&self.options.limits);
@@ -163,19 +165,19 @@ impl Boxes for MachineBoxes {
         bounds.readable.extend(self.options.readable.iter().cloned());
         bounds.writable.extend(self.options.writable.iter().cloned());
         let mut entry = self.entry(&cgroup);
-        let way = self.way_out(level, &bounds.network, &private, &refused).await?;
+        let way = self.way_out(containment, &bounds.network, &private, &refused).await?;
         let (proxy, socket, port) = (way.proxy, way.socket, way.port);
         if let Some(port) = port {
             name_proxy(&mut command.environment, port);
         }
-        let mut command = match (level, &self.probe().await.bubblewrap) {
+        let mut command = match (containment, &self.probe().await.bubblewrap) {
             (Containment::Bubblewrap, Ok(bwrap)) => {
                 bubblewrap::wrap(bwrap, command, &bounds, &private, socket)
                     .map_err(|error| self.no_room(&error))?
             }
             _ => with_temp(command, &private),
         };
-        if level == Containment::Landlock {
+        if containment == Containment::Landlock {
             entry.rules = Some(rules(&command, bounds, &private, port));
         }
         if let Some(program) = &self.options.entry {
@@ -183,22 +185,28 @@ impl Boxes for MachineBoxes {
             let words = entry.arguments().into_iter().chain([own]);
             command.arguments = words.chain(std::mem::take(&mut command.arguments)).collect();
         }
-        Ok(Contained { command, level, refused, held: Arc::new((proxy, private, cgroup)) })
+        Ok(Contained { command, containment, refused, held: Arc::new((proxy, private, cgroup)) })
     }
 
-    async fn level(&self) -> Result<Containment, Failure> {
+    async fn containment(&self) -> Result<Containment, Failure> {
         if self.options.demand == Demand::Off {
             return Ok(Containment::Plain);
         }
         let probe = self.probe().await;
         let best = probe.best();
-        if best == Containment::Plain && self.options.demand == Demand::Required {
-            let lacks: Vec<_> = probe.lacks().iter().map(ToString::to_string).collect();
+        if best > Containment::Plain {
+            return Ok(best);
+        }
+        let lacks: Vec<_> = probe.lacks().iter().map(ToString::to_string).collect();
+        if self.options.demand == Demand::Required {
             let why = format!("`policy.containment` requires a box, and there is none: {}", lacks.join("; "));
             return Err(Failure::new(FailureClass::Unavailable, why).hint(
                 "install bubblewrap, in a container allow user namespaces, or set `policy.containment = \"best\"`",
             ));
         }
+        let why = lacks.join("; ");
+        self.told
+            .call_once(|| tracing::warn!("nothing keeps agents in: they can do whatever you can ({why})"));
         Ok(best)
     }
 }

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::bubblewrap::FLAGS;
 use crate::{landlock, machine};
 
-/// Why a level cannot be had here.
+/// Why a containment cannot be had here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
     /// bubblewrap is not installed.
@@ -47,7 +47,7 @@ impl Probe {
         Self { bubblewrap: bubblewrap(environment).await, landlock }
     }
 
-    /// The strongest level that can be had.
+    /// The strongest containment that can be had.
     pub fn best(&self) -> Containment {
         match (&self.bubblewrap, &self.landlock) {
             (Ok(_), _) => Containment::Bubblewrap,

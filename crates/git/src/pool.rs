@@ -236,6 +236,7 @@ impl Repository {
         let mut doomed = Vec::new();
         {
             let _held = self.locks.hold("register").await?;
+            self.complete_registrations()?;
             for admin in self.half_registered()? {
                 doomed.push(set_aside(&admin, &self.admin_trash(&self.unique())));
             }

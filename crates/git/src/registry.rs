@@ -264,6 +264,19 @@ impl Repository {
         Ok(self.registered()?.into_iter().filter(broken).map(|there| there.admin).collect())
     }
 
+    /// Writes again what a power cut left empty of a registration of ours: all of git stumbles over it. Nobody may be
+    /// registering meanwhile.
+    pub(crate) fn complete_registrations(&self) -> Result<(), GitError> {
+        let is_empty = |file: &Path| fs::metadata(file).is_ok_and(|file| file.len() == 0);
+        for there in self.registered()? {
+            let file = there.admin.join("commondir");
+            if is_empty(&file) && lock_reason(&there.admin) == Some(BEING_OPENED.into()) {
+                replace(&file, b"../..\n")?;
+            }
+        }
+        Ok(())
+    }
+
     /// The worktree of ours that a folder says it is, and where git's books say that it is.
     pub(crate) fn recorded(&self, path: &Path) -> Option<(Checkout, Option<PathBuf>)> {
         let admin = self.admin_of(path)?;

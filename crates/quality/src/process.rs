@@ -170,7 +170,7 @@ pub(crate) async fn run(tool: Tool, deadline: Duration, grace: Duration, custody
     let stdout = Pump::start(child.stdout.take(), MAX_BYTES, 0);
     let stderr = Pump::start(child.stderr.take(), EXCERPT_BYTES, EXCERPT_BYTES);
     let end = tokio::select! {
-        status = child.wait() => by_itself(status, contained.level),
+        status = child.wait() => by_itself(status, contained.containment),
         () = custody.asked() => End::Stopped,
         () = tokio::time::sleep(deadline) => End::TimedOut(deadline),
     };
@@ -204,11 +204,11 @@ fn spawn(command: &CommandLine) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn by_itself(status: std::io::Result<ExitStatus>, level: Containment) -> End {
+fn by_itself(status: std::io::Result<ExitStatus>, containment: Containment) -> End {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             // bubblewrap says of a signal what a shell says of it.
-            (Some(code @ 129..=192), _) if level == Containment::Bubblewrap => End::Killed(code - 128),
+            (Some(code @ 129..=192), _) if containment == Containment::Bubblewrap => End::Killed(code - 128),
             (Some(code), _) => End::Exited(code),
             (None, signal) => End::Killed(signal.unwrap_or(0)),
         },

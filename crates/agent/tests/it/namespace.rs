@@ -15,7 +15,7 @@ use crate::bench::{Bench, eventually};
 async fn bench() -> Option<Bench> {
     let mut bench = Bench::new();
     let boxes = boxes(&bench, bench.options.environment.clone());
-    if boxes.level().await == Ok(Containment::Bubblewrap) {
+    if boxes.containment().await == Ok(Containment::Bubblewrap) {
         bench.boxes = Arc::new(boxes);
         return Some(bench);
     }

@@ -14,7 +14,7 @@ pub struct Contained {
     /// What is to be started.
     pub command: CommandLine,
     /// How strongly the program is kept in.
-    pub level: Containment,
+    pub containment: Containment,
     /// What was refused to it so far.
     pub refused: Refused,
     /// What must be held until all of the program has ended: private folders and the like go with it.
@@ -23,20 +23,23 @@ pub struct Contained {
 
 impl std::fmt::Debug for Contained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contained").field("command", &self.command).field("level", &self.level).finish()
+        f.debug_struct("Contained")
+            .field("command", &self.command)
+            .field("containment", &self.containment)
+            .finish()
     }
 }
 
 /// Keeps untrusted programs in.
 #[async_trait]
 pub trait Boxes: Send + Sync {
-    /// The same command within these bounds, at the strongest level that is wanted and works here.
+    /// The same command within these bounds, at the strongest containment that is wanted and works here.
     ///
     /// Errors: `Unavailable` when the policy requires more than this machine has.
     async fn contain(&self, command: CommandLine, bounds: &Bounds) -> Result<Contained, Failure>;
 
-    /// The level that programs get here. Errors: as above.
-    async fn level(&self) -> Result<Containment, Failure>;
+    /// The containment that programs get here. Errors: as above.
+    async fn containment(&self) -> Result<Containment, Failure>;
 }
 
 /// Keeps nobody in.
@@ -46,11 +49,11 @@ pub struct NoBoxes;
 #[async_trait]
 impl Boxes for NoBoxes {
     async fn contain(&self, command: CommandLine, _bounds: &Bounds) -> Result<Contained, Failure> {
-        let (level, refused) = (Containment::Plain, Refused::default());
-        Ok(Contained { command, level, refused, held: Arc::new(()) })
+        let (containment, refused) = (Containment::Plain, Refused::default());
+        Ok(Contained { command, containment, refused, held: Arc::new(()) })
     }
 
-    async fn level(&self) -> Result<Containment, Failure> {
+    async fn containment(&self) -> Result<Containment, Failure> {
         Ok(Containment::Plain)
     }
 }

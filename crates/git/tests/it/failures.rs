@@ -95,6 +95,18 @@ async fn a_worktree_that_another_git_is_just_making_is_waited_for() {
     assert!(fs::read_to_string(half.with_extension("log")).unwrap().lines().count() > 12, "it was met");
 }
 
+/// Of a registration that a power cut ended a file without content is left, and no git works any more.
+#[tokio::test]
+async fn a_registration_that_a_power_cut_ended_is_taken_away() {
+    let repo = Repo::new();
+    let reason = "miyabi opens it";
+    repo.git(["worktree", "add", "--no-checkout", "--detach", "--lock", "--reason", reason, ".worktrees/a"]);
+    fs::write(repo.at(".git/worktrees/a/commondir"), "").unwrap();
+    repo.git(["branch", "feature/a"]);
+    repo.worktrees().open(&repo.spec("a")).await.unwrap();
+    repo.git(["worktree", "list"]);
+}
+
 #[tokio::test]
 async fn a_disk_that_really_is_full() {
     let Some(disk) = SmallDisk::mount() else {
