@@ -118,7 +118,10 @@ fn open_up(folder: &Path) {
 fn began(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program, in brackets, may hold anything.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // Who has ended, and was not yet asked how, has ended.
+    fields.next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    fields.nth(18)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -141,5 +144,17 @@ mod tests {
         let folder = private.folder.clone();
         drop(private);
         assert!(!folder.exists());
+
+        // Nobody has asked yet how it ended.
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let alive = began(child.id());
+        while began(child.id()).is_some() {
+            std::thread::yield_now();
+        }
+        let left = below.path().join(format!("{}.{}.0", child.id(), alive.unwrap_or_default()));
+        fs::create_dir(&left).unwrap();
+        sweep(below.path());
+        assert!(!left.exists());
+        child.wait().unwrap();
     }
 }
