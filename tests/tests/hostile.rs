@@ -176,6 +176,11 @@ async fn every_try_is_stopped_as_the_table_says() {
         let [.., results] = columns.as_slice() else { unreachable!() };
         let done: Vec<_> = results.iter().filter(|(_, result)| *result == DONE).collect();
         if containment == Containment::Bubblewrap {
+            let limits = ["start 200 processes", "use 1 GB of memory"];
+            let done: Vec<_> = done
+                .iter()
+                .filter(|(name, _)| groups_can_be_made() || !limits.contains(&name.as_str()))
+                .collect();
             assert!(done.is_empty(), "{done:?}");
         }
     }
@@ -184,7 +189,35 @@ async fn every_try_is_stopped_as_the_table_says() {
         let cells: Vec<_> = columns.iter().map(|column| column[name].as_str()).collect();
         table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
     }
-    compare(&table);
+    if rustix::process::geteuid().is_root() && groups_can_be_made() {
+        compare(&table);
+    } else {
+        #[expect(clippy::print_stdout, reason = "tests say what they leave out")]
+        {
+            println!(
+                "the table is not compared: it is that of root on a machine with control groups:\n{table}"
+            );
+        }
+    }
+}
+
+/// Whether this machine lets us limit processes and memory, tried without the code that does so.
+fn groups_can_be_made() -> bool {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let of = |controller: &str| {
+        let line = own.lines().find(|line| line.split(':').nth(1) == Some(controller));
+        let below = line.and_then(|line| line.splitn(3, ':').nth(2)).unwrap_or("/");
+        let group = Path::new("/sys/fs/cgroup").join(controller).join(below.trim_start_matches('/'));
+        let tried = group.join(format!("miyabi-tries-{}", std::process::id()));
+        let made = fs::create_dir(&tried).is_ok();
+        let _ = fs::remove_dir(&tried);
+        made
+    };
+    // One tree for everything says what it hands on; several have a folder each.
+    let unified = fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control").unwrap_or_default();
+    let is_unified =
+        ["memory", "pids"].iter().all(|name| unified.split_whitespace().any(|word| word == *name));
+    is_unified || (of("pids") && of("memory"))
 }
 
 /// A run of one task by this shell script, of which `MAIN` is the main checkout.
