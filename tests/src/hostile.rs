@@ -17,6 +17,8 @@ pub struct Plan {
     pub victim: i32,
     /// A word of its command line that no other process has.
     pub victim_word: String,
+    /// For how many seconds the process waits that it leaves behind; no other process waits as long.
+    pub left_word: String,
     /// A port of this machine on which somebody listens.
     pub port: u16,
     /// A socket of this machine on which somebody listens.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use miyabi_agent::{AgentOptions, AgentPrograms};
@@ -50,12 +51,24 @@ impl Watch {
     }
 }
 
-/// Whether any process works in this folder or below it.
+/// Whether any process still works in this folder or below it when the kernel has had time to end all of a box: some
+/// milliseconds, at most ten seconds.
 pub fn works_below(root: &Path) -> bool {
+    let begun = Instant::now();
+    while works_now(root) {
+        if begun.elapsed() > Duration::from_secs(10) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+/// Whether any process works in this folder or below it.
+pub fn works_now(root: &Path) -> bool {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
-        .any(|at| at.starts_with(root))
+    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+    places.into_iter().any(|at| at.starts_with(root))
 }
 
 /// Boxes of that containment below this folder, which is the strongest that they can be; `program` is

@@ -19,7 +19,7 @@ use miyabi_core::session::{Adapter, SessionEnd};
 use miyabi_tests::checks::PERFECT;
 use miyabi_tests::env::{Ran, TestEnv};
 use miyabi_tests::hostile::Plan;
-use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
+use miyabi_tests::sessions::{Watch, boxes, spec, works_below, works_now};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile-agent");
@@ -64,6 +64,10 @@ impl Stage {
         Self { env, victim, listener, _socket: socket }
     }
 
+    fn left(&self) -> String {
+        format!("200{}", self.listener.local_addr().unwrap().port())
+    }
+
     fn plan(&self) -> PathBuf {
         let port = self.listener.local_addr().unwrap().port();
         let plan = Plan {
@@ -72,6 +76,7 @@ impl Stage {
             home: self.env.home(),
             victim: self.victim.id().try_into().unwrap(),
             victim_word: format!("100{port}"),
+            left_word: self.left(),
             port,
             socket: self.env.root().join("socket"),
         };
@@ -111,7 +116,8 @@ impl Stage {
         }
         // It always finds that it left something; we look whether it is there.
         let left = results.iter_mut().find(|(name, _)| name == "leave a process behind").unwrap();
-        left.1 = if works_below(self.env.root()) { DONE } else { "ended with its session" }.to_owned();
+        let works = if containment == Containment::Plain { works_now } else { works_below };
+        left.1 = if works(self.env.root()) { DONE } else { "ended with its session" }.to_owned();
         Some(results)
     }
 
@@ -149,7 +155,7 @@ impl Drop for Stage {
         let _ = self.victim.kill();
         let _ = self.victim.wait();
         // What was left behind by the containment that cannot help it.
-        let _ = Command::new("pkill").args(["-9", "-f", "^sleep 1000$"]).status();
+        let _ = Command::new("pkill").args(["-9", "-f", &format!("^sleep {}$", self.left())]).status();
     }
 }
 

@@ -66,7 +66,7 @@ const TRIES: [(&str, Attempt); 25] = [
     ("start 200 processes", |_| bomb()),
     ("use 1 GB of memory", |_| eat()),
     ("write a file of 64 MB", |_| fill()),
-    ("leave a process behind", |_| leave()),
+    ("leave a process behind", leave),
 ];
 
 fn write(path: &Path) -> io::Result<String> {
@@ -205,9 +205,10 @@ fn fill() -> io::Result<String> {
 }
 
 /// Deaf, in a session of its own, without our mark and without our pipes.
-fn leave() -> io::Result<String> {
+fn leave(plan: &Plan) -> io::Result<String> {
+    let line = format!("trap '' HUP TERM INT; exec sleep {}", plan.left_word);
     Command::new("setsid")
-        .args(["env", "-i", "/bin/sh", "-c", "trap '' HUP TERM INT; exec sleep 1000"])
+        .args(["env", "-i", "/bin/sh", "-c", &line])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
