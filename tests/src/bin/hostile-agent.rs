@@ -11,6 +11,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Pid, Signal, kill_process};
@@ -207,11 +208,17 @@ fn fill() -> io::Result<String> {
 /// Deaf, in a session of its own, without our mark and without our pipes.
 fn leave(plan: &Plan) -> io::Result<String> {
     let line = format!("trap '' HUP TERM INT; exec sleep {}", plan.left_word);
-    Command::new("setsid")
+    let child = Command::new("setsid")
         .args(["env", "-i", "/bin/sh", "-c", &line])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .map(|_| String::new())
+        .spawn()?;
+    // Until it has become what it is to be, it still has our mark.
+    let begun = Instant::now();
+    let name = format!("/proc/{}/cmdline", child.id());
+    while !fs::read(&name)?.starts_with(b"sleep\0") && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::yield_now();
+    }
+    Ok(String::new())
 }
