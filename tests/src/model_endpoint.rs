@@ -146,6 +146,16 @@ impl ModelEndpoint {
         &self.url
     }
 
+    /// Settings of Codex by which it asks this model.
+    pub fn codex_config(&self) -> String {
+        format!(
+            "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
+             base_url = \"{}/v1\"\nwire_api = \"responses\"\nenv_key = \"OPENAI_API_KEY\"\n\
+             request_max_retries = 1\nstream_max_retries = 2\n",
+            self.url
+        )
+    }
+
     /// The questions that the script answered so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()

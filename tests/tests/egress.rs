@@ -40,12 +40,7 @@ async fn real_agents_work_with_their_model_alone_on_the_list() {
             })
             .await
             .unwrap();
-            let config = format!(
-                "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
-                 base_url = \"{}/v1\"\nwire_api = \"responses\"\nenv_key = \"OPENAI_API_KEY\"\n",
-                endpoint.url()
-            );
-            fs::write(root.path().join("codex/config.toml"), config).unwrap();
+            fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).unwrap();
             let environment = [
                 ("PATH", std::env::var_os("PATH").unwrap()),
                 ("HOME", root.path().join("home").into()),

@@ -226,6 +226,37 @@ fn groups_can_be_made() -> bool {
     is_unified || (of("pids") && of("memory"))
 }
 
+/// What an earlier program left in the worktree as a link is not taken for what the box is to show.
+#[tokio::test]
+async fn a_link_left_in_the_worktree_opens_nothing() {
+    for containment in [Containment::Landlock, Containment::Bubblewrap] {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["home", "worktree"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        let secret = root.path().join("home/secret.txt");
+        fs::write(&secret, "#!/bin/sh\necho secret-of-the-home\n").unwrap();
+        fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        for link in [".git", "tool"] {
+            std::os::unix::fs::symlink(&secret, root.path().join("worktree").join(link)).unwrap();
+        }
+        let environment =
+            [("PATH", std::env::var_os("PATH").unwrap()), ("HOME", root.path().join("home").into())];
+        let environment = environment.map(|(name, value)| (OsString::from(name), value));
+        let options = AgentOptions::new(root.path(), environment);
+        let Some(boxes) = boxes(root.path(), PROGRAM, containment, LIMITS).await else { return };
+        let agents = AgentPrograms::new(options).within(boxes);
+        let tool = root.path().join("worktree/tool").display().to_string();
+        for argv in [vec!["cat".to_owned(), ".git".to_owned()], vec![tool]] {
+            let spec = spec(root.path(), Adapter::Command(argv), "Look.");
+            let outcome = agents.run(&spec, &Watch::default(), never_stop()).await;
+            let said = fs::read_to_string(&spec.transcript).unwrap_or_default();
+            assert!(matches!(outcome.end, SessionEnd::Failed { .. }), "{containment}: {outcome:?}\n{said}");
+            assert!(!said.contains("secret-of-the-home"), "{containment}: {said}");
+        }
+    }
+}
+
 /// A run of one task by this shell script, of which `MAIN` is the main checkout.
 fn run(settings: &str, script: &str) -> (TestEnv, Ran) {
     let settings = format!("[policy]\n{settings}{PERFECT}");

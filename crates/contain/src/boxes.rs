@@ -15,6 +15,7 @@ use crate::bubblewrap::WayOut;
 use crate::cgroup::Cgroup;
 use crate::enter::Entry;
 use crate::landlock::{Rules, Tcp};
+use crate::mounts::leads_out;
 use crate::private::{self, Private};
 use crate::probe::Probe;
 use crate::proxy::Proxy;
@@ -221,10 +222,13 @@ fn with_temp(mut command: CommandLine, private: &Private) -> CommandLine {
 fn rules(command: &CommandLine, bounds: Bounds, private: &Private, port: Option<u16>) -> Rules {
     let mut read = machine::system_files();
     read.push("/proc".into());
-    read.extend(machine::tools(&command.environment));
-    read.extend(machine::program(&command.program));
+    read.extend(machine::tool_files(&machine::tools(&command.environment)));
+    read.extend(machine::program(&command.program, &bounds.writable));
     // What would have to look otherwise is not shown at all.
-    let is_shown = |path: &PathBuf| !bounds.replaced.iter().any(|(place, _)| place.starts_with(path));
+    let is_shown = |path: &PathBuf| {
+        let is_whole = !bounds.replaced.iter().any(|(place, _)| place.starts_with(path));
+        is_whole && !leads_out(path, &bounds.writable)
+    };
     read.extend(bounds.readable.into_iter().filter(is_shown));
     let mut write = vec![private.temp()];
     write.extend(bounds.own);

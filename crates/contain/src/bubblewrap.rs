@@ -9,7 +9,7 @@ use miyabi_core::containment::{Bounds, CommandLine, Network};
 
 use crate::enter::Entry;
 use crate::machine;
-use crate::mounts::{self, Mount, spellings};
+use crate::mounts::{self, Mount, leads_out, spellings};
 use crate::private::Private;
 
 /// What every box has: no privileges, no sight of other processes, no way to type into our terminal, an end with ours.
@@ -90,8 +90,10 @@ fn mounts(
         mounts.push(Mount::Private { place: place.clone(), by: private.home() });
     }
     let tools = machine::tools(environment);
-    let readable = tools.iter().cloned().chain(machine::program(program));
-    mounts.extend(readable.chain(bounds.readable.iter().flat_map(|path| spellings(path))).map(Mount::Read));
+    mounts.extend(tools.iter().cloned().map(Mount::Read));
+    mounts.extend(machine::program(program, &bounds.writable).into_iter().map(Mount::Read));
+    let readable = bounds.readable.iter().filter(|path| !leads_out(path, &bounds.writable));
+    mounts.extend(readable.flat_map(|path| spellings(path)).map(Mount::Read));
     for path in machine::secrets(&tools) {
         mounts.push(Mount::Replaced { place: path, by: "/dev/null".into() });
     }

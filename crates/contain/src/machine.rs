@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::mounts::{Mount, spellings};
+use crate::mounts::{Mount, leads_out, spellings};
 
 /// Folders of the system: programs, libraries, settings that everybody may read.
 const SYSTEM: [&str; 11] = [
@@ -59,25 +59,27 @@ pub(crate) fn system() -> Vec<Mount> {
 
 /// Files and folders of the system that programs may read, for rules that allow and cannot take back.
 pub(crate) fn system_files() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for folder in SYSTEM.into_iter().chain(LINKED) {
-        without_reserved(Path::new(folder), &mut files);
-    }
-    files
+    let hidden: Vec<PathBuf> = reserved().iter().map(|mount| mount.place().to_owned()).collect();
+    let folders = SYSTEM.into_iter().chain(LINKED).map(Path::new);
+    folders.flat_map(|folder| without(folder, &hidden)).collect()
 }
 
-/// The folder, or, where not everybody may read all of it, what of it everybody may read.
-fn without_reserved(path: &Path, files: &mut Vec<PathBuf>) {
-    if reserved().iter().any(|mount| mount.place() == path) {
-        return;
+/// The same of those tools.
+pub(crate) fn tool_files(tools: &[PathBuf]) -> Vec<PathBuf> {
+    let hidden: Vec<PathBuf> = secrets(tools).collect();
+    tools.iter().flat_map(|folder| without(folder, &hidden)).collect()
+}
+
+/// The folder, or, where something of it is hidden, the rest.
+fn without(path: &Path, hidden: &[PathBuf]) -> Vec<PathBuf> {
+    if hidden.iter().any(|place| place == path) {
+        return Vec::new();
     }
-    if !reserved().iter().any(|mount| mount.place().starts_with(path)) {
-        files.push(path.to_owned());
-        return;
+    if !hidden.iter().any(|place| place.starts_with(path)) {
+        return vec![path.to_owned()];
     }
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        without_reserved(&entry.path(), files);
-    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.flat_map(|entry| without(&entry.path(), hidden)).collect()
 }
 
 /// What of `/etc` is not for everybody. As root we could read it all, and so could whoever we start.
@@ -117,7 +119,9 @@ pub(crate) fn tools(environment: &[(OsString, OsString)]) -> Vec<PathBuf> {
     let search = variable(environment, "PATH").unwrap_or_default();
     for folder in std::env::split_paths(search).filter(|folder| folder.is_absolute()) {
         for folder in spellings(&folder) {
-            if !is_system(&folder) {
+            // A home on the search path would be seen whole, and so would all around it.
+            let is_around = home.as_ref().is_some_and(|home| home.starts_with(&folder));
+            if !is_system(&folder) && !is_around {
                 found.push(whole(&folder, home.as_deref()));
             }
         }
@@ -160,9 +164,13 @@ fn whole(folder: &Path, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// What the program itself needs besides its file: the packages around it.
-pub(crate) fn program(file: &Path) -> Vec<PathBuf> {
+/// What the program itself needs: its file, or the packages around it. What is found by a link in what it may write is
+/// not shown.
+pub(crate) fn program(file: &Path, writable: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
+    if leads_out(file, writable) {
+        return found;
+    }
     for spelling in spellings(file) {
         if is_system(&spelling) {
             continue;
@@ -195,6 +203,27 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("lib")).unwrap();
         assert_eq!(whole(&place.path().join("bin"), home), place.path(), "such as a virtual environment");
+    }
+
+    #[test]
+    fn a_home_on_the_search_path_is_not_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let home = place.path().canonicalize().unwrap().join("home");
+        fs::create_dir_all(home.join("bin")).unwrap();
+        let search = std::env::join_paths([Path::new("/"), home.parent().unwrap(), &home, &home.join("bin")]);
+        let environment = [("HOME".into(), home.clone().into()), ("PATH".into(), search.unwrap())];
+        assert_eq!(tools(&environment), [home.join("bin")]);
+    }
+
+    #[test]
+    fn of_tools_with_a_secret_the_rest_is_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let cargo = place.path().join(".cargo");
+        fs::create_dir_all(cargo.join("bin")).unwrap();
+        fs::write(cargo.join("credentials.toml"), "token").unwrap();
+        assert_eq!(tool_files(std::slice::from_ref(&cargo)), [cargo.join("bin")]);
+        fs::remove_file(cargo.join("credentials.toml")).unwrap();
+        assert_eq!(tool_files(std::slice::from_ref(&cargo)), [cargo]);
     }
 
     #[test]

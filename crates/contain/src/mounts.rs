@@ -59,6 +59,17 @@ pub(crate) fn spellings(path: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// Whether a path lies in what the program may write, and a link leads from there to somewhere else: an earlier program
+/// may have put it there, and what it leads to was allowed by nobody.
+pub(crate) fn leads_out(path: &Path, writable: &[PathBuf]) -> bool {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_out = |folder: &PathBuf| {
+        let place = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        (path.starts_with(folder) || path.starts_with(&place)) && !real.starts_with(place)
+    };
+    writable.iter().any(is_out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

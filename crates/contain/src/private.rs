@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,6 +27,7 @@ impl Private {
             fs::create_dir_all(below)?;
             match fs::create_dir(&folder) {
                 Ok(()) => {
+                    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
                     let private = Self { folder };
                     for part in [private.home(), private.temp()] {
                         fs::create_dir(&part)?;
@@ -105,7 +107,6 @@ fn remove(folder: &Path) -> io::Result<()> {
 }
 
 fn open_up(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
     let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

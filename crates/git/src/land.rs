@@ -8,6 +8,7 @@ use miyabi_core::worktree::{LandSpec, Landed};
 
 use crate::error::GitError;
 use crate::keep::RemovedAtEnd;
+use crate::lock::Held;
 use crate::names;
 use crate::parse;
 use crate::repository::Repository;
@@ -22,11 +23,16 @@ fn stage(path: &Path, files: &[String]) -> Call {
 }
 
 impl Repository {
+    /// Waits until nothing lands on this branch, and keeps it so.
+    pub(crate) async fn hold_landing(&self, base: &str) -> Result<Held, GitError> {
+        self.locks.hold(&format!("land-{}", names::ref_component(base))).await
+    }
+
     /// See [`Worktrees::land`](miyabi_core::ports::Worktrees::land).
     pub(crate) async fn land_on_base(&self, spec: &LandSpec) -> Result<Landed, GitError> {
         names::branch(&spec.base)?;
         let head = names::commit(spec.head.as_str())?;
-        let _branch = self.locks.hold(&format!("land-{}", names::ref_component(&spec.base))).await?;
+        let _branch = self.hold_landing(&spec.base).await?;
         for _ in 0..TRIES {
             let Some(tip) = self.branch_tip(&spec.base).await? else {
                 return Err(GitError::Unknown { what: "branch", name: spec.base.clone() });

@@ -8,7 +8,6 @@ use miyabi_core::naming;
 use miyabi_core::worktree::Seal;
 
 use crate::error::GitError;
-use crate::names;
 use crate::repository::Repository;
 
 /// Files below the git directory that make git run something or look elsewhere.
@@ -23,7 +22,7 @@ impl Repository {
     pub(crate) async fn sealed(&self, base: &str) -> Result<Seal, GitError> {
         let settings = settings(&self.common);
         // While a change lands, the main checkout is on its way.
-        let _landing = self.locks.hold(&format!("land-{}", names::ref_component(base))).await?;
+        let _landing = self.hold_landing(base).await?;
         let listed = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
         let listed = self.git.ok(self.look(&listed)).await?;
         let mut people = BTreeMap::new();
