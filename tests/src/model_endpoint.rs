@@ -49,6 +49,22 @@ pub fn claude_or_say() -> Option<PathBuf> {
     claude
 }
 
+/// The bridge of `claude` or `codex` to the Agent Client Protocol; the same.
+#[expect(clippy::print_stderr, reason = "it speaks to the person who runs the tests")]
+pub fn bridge_or_say(of: &str) -> Option<PathBuf> {
+    // The wrapper that npm installs for Codex leaves its child running, so it is the native program.
+    let arch = if std::env::consts::ARCH == "x86_64" { "x64" } else { "arm64" };
+    let bridge = match of {
+        "claude" => installed("claude-agent-acp"),
+        _ => installed(&format!("codex-acp-linux-{arch}")),
+    };
+    if bridge.is_none() {
+        eprintln!("not run: the bridge of {of} is not installed; run `tests/setup-agents.sh`");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "the bridge of {of} must be there in CI");
+    }
+    bridge
+}
+
 /// What the model does when it is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {

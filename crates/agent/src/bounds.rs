@@ -36,6 +36,17 @@ const CODEX: State = State {
     beside: None,
 };
 
+const GEMINI: State = State {
+    variable: "GEMINI_CONFIG_DIR",
+    usual: ".gemini",
+    login: "oauth_creds.json",
+    settings: "settings.json",
+    beside: None,
+};
+
+/// Whose state a program of another name has: bridges keep that of what they lead to.
+const BY_NAME: [(&str, &State); 3] = [("claude", &CLAUDE), ("codex", &CODEX), ("gemini", &GEMINI)];
+
 /// The bounds of a session of this adapter in that worktree; `shared` is what every agent may reach.
 pub(crate) fn bounds(
     adapter: &Adapter,
@@ -50,6 +61,15 @@ pub(crate) fn bounds(
     match adapter {
         Adapter::Claude => add(&mut bounds, &CLAUDE, environment),
         Adapter::Codex => add(&mut bounds, &CODEX, environment),
+        Adapter::Acp(argv) => {
+            // A program's file may be called `index.js`: then the folder of its package tells.
+            let words = argv.first().map(|program| program.rsplit('/')).into_iter().flatten();
+            let known =
+                words.flat_map(|word| BY_NAME.iter().filter(move |(name, _)| word.contains(name))).next();
+            if let Some((_, state)) = known {
+                add(&mut bounds, state, environment);
+            }
+        }
         // Whoever chose the program chose the files that it is given.
         Adapter::Command(argv) => {
             let named = argv.iter().skip(1).map(PathBuf::from);

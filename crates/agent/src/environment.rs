@@ -14,6 +14,18 @@ pub(crate) const FOR_CLAUDE: [&str; 2] = ["ANTHROPIC_*", "CLAUDE_*"];
 /// Further names for Codex.
 pub(crate) const FOR_CODEX: [&str; 2] = ["OPENAI_*", "CODEX_*"];
 
+/// Further names for programs that speak the Agent Client Protocol: those of the models that they are usually over.
+pub(crate) const FOR_ACP: [&str; 8] = [
+    "ANTHROPIC_*",
+    "CLAUDE_*",
+    "OPENAI_*",
+    "CODEX_*",
+    "GEMINI_*",
+    "GOOGLE_GEMINI_*",
+    "OPENCODE_*",
+    "OPENROUTER_*",
+];
+
 /// Tokens that no list can let through; neither can any setting of ours, `MIYABI_*`.
 const NEVER: [&str; 2] = ["GITHUB_TOKEN", "GH_TOKEN"];
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod acp;
 mod answer;
 mod bounds;
 mod census;

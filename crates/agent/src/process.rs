@@ -17,6 +17,7 @@ use miyabi_core::ports::Stop;
 use miyabi_core::session::ProcessMark;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::census::{self, Wanted};
@@ -28,10 +29,12 @@ use crate::transcript::Transcript;
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long the kernel is given to end a killed program.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+/// How long a program has to end by itself after the conversation with it.
+const FAREWELL: Duration = Duration::from_secs(2);
 const CHUNK: usize = 64 * 1024;
 
 /// A program to be started.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Launch {
     /// Its file, absolute.
     pub(crate) program: PathBuf,
@@ -43,6 +46,8 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// What it reads.
     pub(crate) input: Vec<u8>,
+    /// What it reads after that, until nobody can say more; then the conversation is over, and it is to end.
+    pub(crate) answers: Option<UnboundedReceiver<Vec<u8>>>,
     /// Whose it is.
     pub(crate) marks: Marks,
     /// How strongly it is kept in.
@@ -201,7 +206,9 @@ impl Running {
     ) -> Gone {
         let mut output = Pipe::new(Channel::Output, self.child.stdout.take());
         let mut errors = Pipe::new(Channel::Errors, self.child.stderr.take());
-        let feeding = feed(self.child.stdin.take(), std::mem::take(&mut self.launch.input));
+        let (input, answers) = (std::mem::take(&mut self.launch.input), self.launch.answers.take());
+        let is_conversation = answers.is_some();
+        let feeding = feed(self.child.stdin.take(), input, answers);
         let mut feeding = std::pin::pin!(feeding);
         let mut fed = false;
         let mut phase = Phase::Running;
@@ -220,12 +227,17 @@ impl Running {
                     quiet.since = Instant::now();
                     errors.take(read, transcript, &mut each).await;
                 }
-                () = &mut feeding, if !fed => fed = true,
+                () = &mut feeding, if !fed => {
+                    fed = true;
+                    if is_conversation && phase == Phase::Running {
+                        phase = Phase::Over { asked: Instant::now() + FAREWELL };
+                    }
+                }
                 exit = self.child.wait(), if status.is_none() => {
                     status = Some(exit.ok());
                     phase = Phase::Ended { drained: Instant::now() + DRAIN };
                 }
-                () = &mut until.stop, if phase == Phase::Running => {
+                () = &mut until.stop, if matches!(phase, Phase::Running | Phase::Over { .. }) => {
                     stopped = Some(Ended::Stopped);
                     phase = self.ask(until.grace).await;
                 }
@@ -236,6 +248,7 @@ impl Running {
                         stopped = Some(if is_over { Ended::TimedOut } else { Ended::Stalled });
                         phase = self.ask(until.grace).await;
                     }
+                    Phase::Over { .. } => phase = self.ask(until.grace).await,
                     Phase::Asked { .. } => {
                         self.group.kill();
                         phase = Phase::Killed { given_up: Instant::now() + AFTER_KILL };
@@ -310,9 +323,19 @@ struct Quiet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
-    Asked { killed: Instant },
-    Killed { given_up: Instant },
-    Ended { drained: Instant },
+    /// Everything is said; some programs do not end by themselves then.
+    Over {
+        asked: Instant,
+    },
+    Asked {
+        killed: Instant,
+    },
+    Killed {
+        given_up: Instant,
+    },
+    Ended {
+        drained: Instant,
+    },
 }
 
 impl Phase {
@@ -320,7 +343,10 @@ impl Phase {
     fn alarm(self, until: &Until, quiet_since: Instant) -> Instant {
         match self {
             Self::Running => until.deadline.min(quiet_since + until.stall),
-            Self::Asked { killed: at } | Self::Killed { given_up: at } | Self::Ended { drained: at } => at,
+            Self::Over { asked: at }
+            | Self::Asked { killed: at }
+            | Self::Killed { given_up: at }
+            | Self::Ended { drained: at } => at,
         }
     }
 }
@@ -355,10 +381,14 @@ impl Drop for Group {
     }
 }
 
-/// Writes the input and closes the pipe. A program that does not read all of it is free to do so.
-async fn feed(pipe: Option<ChildStdin>, input: Vec<u8>) {
-    if let Some(mut pipe) = pipe {
-        let _not_read_to_the_end = pipe.write_all(&input).await;
+/// Writes the input and what is answered after it, and closes the pipe. A program that does not read all of it is free
+/// to do so.
+async fn feed(pipe: Option<ChildStdin>, input: Vec<u8>, answers: Option<UnboundedReceiver<Vec<u8>>>) {
+    let Some(mut pipe) = pipe else { return };
+    let _not_read_to_the_end = pipe.write_all(&input).await;
+    let Some(mut answers) = answers else { return };
+    while let Some(answer) = answers.recv().await {
+        let _not_read_to_the_end = pipe.write_all(&answer).await;
     }
 }
 

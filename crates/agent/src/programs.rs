@@ -15,12 +15,12 @@ use crate::bounds::bounds;
 use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
 use crate::codex::{self, CodexOptions};
-use crate::environment::{FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
+use crate::environment::{FOR_ACP, FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
 use crate::prompts::Prompts;
 use crate::session::{self, Reader, not_started};
-use crate::{answer, command, scripted};
+use crate::{acp, answer, command, scripted};
 
 /// How agents are run here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +142,7 @@ impl AgentPrograms {
             folder: spec.worktree.clone(),
             environment: environment(&self.options.environment, allowed, &marks),
             input: Vec::new(),
+            answers: None,
             marks,
             containment: Containment::Plain,
             refused: Refused::default(),
@@ -167,6 +168,11 @@ impl AgentPrograms {
         Ok(launch)
     }
 
+    fn launch_acp(&self, spec: &SessionSpec, argv: &[String]) -> Result<Launch, Failure> {
+        let (_, arguments) = scripted::split(argv);
+        Ok(self.launch(spec, self.find_command(argv)?, arguments, &FOR_ACP))
+    }
+
     fn launch_command(&self, spec: &SessionSpec, argv: &[String]) -> Result<Launch, Failure> {
         let (_, arguments) = scripted::split(argv);
         let mut launch = self.launch(spec, self.find_command(argv)?, arguments, &[]);
@@ -189,6 +195,7 @@ pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
     match adapter {
         Adapter::Claude => claude::normalize(line),
         Adapter::Codex => codex::normalize(line),
+        Adapter::Acp(_) => acp::normalize(line),
         Adapter::Command(_) => command::normalize(line),
         Adapter::Scripted(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
     }
@@ -212,6 +219,10 @@ impl Agents for AgentPrograms {
         let (launch, reader) = match &spec.adapter {
             Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
             Adapter::Codex => (self.launch_codex(spec, containment), Reader::Codex(codex::Reader::default())),
+            Adapter::Acp(argv) => {
+                let client = acp::Client::new(&spec.worktree, &spec.prompt, containment);
+                (self.launch_acp(spec, argv), Reader::Acp(Box::new(client)))
+            }
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
             Adapter::Scripted(playbook) => {
                 let launch = |argv: Vec<String>| -> scripted::Launching<'_> {
@@ -244,7 +255,7 @@ impl Agents for AgentPrograms {
         match adapter {
             Adapter::Claude => self.find_claude().err(),
             Adapter::Codex => self.find_codex().err(),
-            Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),
+            Adapter::Acp(argv) | Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),
             Adapter::Scripted(playbook) => {
                 let playbook = self.options.root.join(playbook);
                 let read = tokio::task::spawn_blocking(move || scripted::read(&playbook)).await;

@@ -21,6 +21,8 @@ pub(crate) enum Protocol {
     ExitCode,
     /// Report its end as success, and exit with 0 too. Its last message are its last words.
     Report,
+    /// Report its end as success; how it exits when everything is said means nothing.
+    Conversation,
 }
 
 /// What was seen of a session so far.
@@ -74,7 +76,7 @@ impl Seen {
     }
 
     fn message(&mut self, text: &str) {
-        if self.protocol == Protocol::Report {
+        if self.protocol != Protocol::ExitCode {
             self.words.clear();
             self.length = 0;
         }
@@ -107,11 +109,16 @@ impl Seen {
     fn judge(&self, status: ExitStatus) -> SessionEnd {
         let detail = match (&self.report, self.protocol, status.success()) {
             (Some((false, reason)), _, _) => reason.clone(),
-            (_, Protocol::ExitCode, true) | (Some((true, _)), Protocol::Report, true) => {
+            (_, Protocol::ExitCode, true)
+            | (Some((true, _)), Protocol::Report, true)
+            | (Some((true, _)), Protocol::Conversation, _) => {
                 return SessionEnd::Completed;
             }
             (None, Protocol::Report, true) => {
                 self.with_errors("the program ended without a result event".to_owned())
+            }
+            (None, Protocol::Conversation, true) => {
+                self.with_errors("the program ended in the middle of the conversation".to_owned())
             }
             (_, _, false) => self.with_errors(said(status)),
         };

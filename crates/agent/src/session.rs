@@ -5,33 +5,44 @@ use std::time::Duration;
 use miyabi_core::failure::Failure;
 use miyabi_core::ports::{SessionWatch, Stop};
 use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::process::{self, Channel, Launch, Until};
 use crate::seen::{Protocol, Seen};
 use crate::transcript::Transcript;
-use crate::{claude, codex, command};
+use crate::{acp, claude, codex, command};
 
 /// Reads the lines of a program's standard output in their order.
 pub(crate) enum Reader {
     Claude(claude::Reader),
     Codex(codex::Reader),
+    Acp(Box<acp::Client>),
     Command,
 }
 
 impl Reader {
-    fn read(&mut self, channel: Channel, line: &str) -> Vec<AgentEvent> {
-        match (channel, self) {
+    /// What a line means, and the lines that are answered.
+    fn read(&mut self, channel: Channel, line: &str) -> (Vec<AgentEvent>, Vec<String>) {
+        let events = match (channel, self) {
             (Channel::Errors, _) => vec![AgentEvent::Raw { line: line.to_owned() }],
             (Channel::Output, Self::Claude(reader)) => reader.read(line),
             (Channel::Output, Self::Codex(reader)) => reader.read(line),
+            (Channel::Output, Self::Acp(client)) => return client.line(line),
             (Channel::Output, Self::Command) => command::normalize(line),
-        }
+        };
+        (events, Vec::new())
+    }
+
+    /// Whether nothing more will be answered.
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Acp(client) if client.is_over())
     }
 
     fn protocol(&self) -> Protocol {
         match self {
             Self::Claude(_) | Self::Codex(_) => Protocol::Report,
+            Self::Acp(_) => Protocol::Conversation,
             Self::Command => Protocol::ExitCode,
         }
     }
@@ -53,7 +64,7 @@ pub(crate) fn until(spec: &SessionSpec, stop: Stop) -> Until {
 /// Runs a program to its end, its deadline or the request to stop.
 pub(crate) async fn run(
     spec: &SessionSpec,
-    launch: Launch,
+    mut launch: Launch,
     mut reader: Reader,
     watch: &dyn SessionWatch,
     stop: Stop,
@@ -64,6 +75,12 @@ pub(crate) async fn run(
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
+    let (say, answers) = mpsc::unbounded_channel();
+    let mut say = Some(say);
+    if let Reader::Acp(client) = &reader {
+        launch.input = line_of(&client.greeting());
+        launch.answers = Some(answers);
+    }
     let running = match process::start(launch).await {
         Ok(running) => running,
         Err(error) => return not_started(&error.into()),
@@ -74,9 +91,17 @@ pub(crate) async fn run(
     let mut seen = Seen::new(reader.protocol());
     let each = |channel, line: &str| {
         seen.line(channel, line);
-        for event in reader.read(channel, line) {
+        let (events, answers) = reader.read(channel, line);
+        for event in events {
             seen.event(&event);
             watch.event(&event);
+        }
+        for answer in answers {
+            // Nobody listens any more to who has ended.
+            let _ended = say.as_ref().map(|say| say.send(line_of(&answer)));
+        }
+        if reader.is_over() {
+            say = None;
         }
     };
     let refused = running.refused();
@@ -84,6 +109,10 @@ pub(crate) async fn run(
     let mut outcome = seen.outcome(gone, elapsed_ms(started));
     outcome.refusals.extend(refused.list());
     close(transcript, spec, outcome).await
+}
+
+fn line_of(text: &str) -> Vec<u8> {
+    format!("{text}\n").into_bytes()
 }
 
 /// Closes the transcript. Output that is not on disk makes a completed session a failed one.

@@ -152,17 +152,20 @@ pub async fn actor(context: &Context, root: &Path) -> String {
 pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
     match adapter {
         Adapter::Scripted(playbook) => Adapter::Scripted(folder.join(playbook)),
-        Adapter::Command(mut argv) => {
-            if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
-                // Only a path; a bare name is looked for on the PATH.
-                if let Some(path) = folder.join(&*program).to_str() {
-                    *program = path.to_owned();
-                }
-            }
-            Adapter::Command(argv)
-        }
+        Adapter::Acp(argv) => Adapter::Acp(program_at(argv, folder)),
+        Adapter::Command(argv) => Adapter::Command(program_at(argv, folder)),
         Adapter::Claude | Adapter::Codex => adapter,
     }
+}
+
+/// Only a path; a bare name is looked for on the PATH.
+fn program_at(mut argv: Vec<String>, folder: &Path) -> Vec<String> {
+    if let Some(program) = argv.first_mut().filter(|program| program.contains('/'))
+        && let Some(path) = folder.join(&*program).to_str()
+    {
+        *program = path.to_owned();
+    }
+    argv
 }
 
 /// A repository that wants no changes made by programs gets none. Errors: one of its own pages says so.

@@ -17,6 +17,8 @@ pub enum Adapter {
     Claude,
     /// Codex, headless.
     Codex,
+    /// Any program that speaks the Agent Client Protocol. Program first, then arguments.
+    Acp(Vec<String>),
     /// Any program: the prompt on standard input, the worktree as current folder. Program first, then arguments.
     Command(Vec<String>),
     /// A playbook file of edits, commands, delays and failures.
@@ -28,6 +30,7 @@ impl fmt::Display for Adapter {
         match self {
             Self::Claude => f.write_str("claude"),
             Self::Codex => f.write_str("codex"),
+            Self::Acp(argv) => write!(f, "acp:{}", argv.join(" ")),
             Self::Command(argv) => write!(f, "command:{}", argv.join(" ")),
             Self::Scripted(playbook) => write!(f, "scripted:{}", playbook.display()),
         }
@@ -37,7 +40,7 @@ impl fmt::Display for Adapter {
 impl FromStr for Adapter {
     type Err = String;
 
-    /// Reads `claude`, `codex`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
+    /// Reads `claude`, `codex`, `acp:gemini --acp`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "claude" => Ok(Self::Claude),
@@ -45,11 +48,14 @@ impl FromStr for Adapter {
             Some(("command", program)) if !program.trim().is_empty() => {
                 Ok(Self::Command(program.split_whitespace().map(str::to_owned).collect()))
             }
+            Some(("acp", program)) if !program.trim().is_empty() => {
+                Ok(Self::Acp(program.split_whitespace().map(str::to_owned).collect()))
+            }
             Some(("scripted", playbook)) if !playbook.is_empty() => {
                 Ok(Self::Scripted(PathBuf::from(playbook)))
             }
             _ => Err(format!(
-                "unknown agent `{text}`: expected `claude`, `codex`, `command:<program>` or `scripted:<playbook.yaml>`"
+                "unknown agent `{text}`: expected `claude`, `codex`, `acp:<program>`, `command:<program>` or `scripted:<playbook.yaml>`"
             )),
         }
     }

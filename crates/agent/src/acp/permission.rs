@@ -1,0 +1,135 @@
+//! What a program asks leave for is answered by policy, at once: nobody sits there.
+//!
+//! In a box it may do what the box lets it do. Without one it may read, and change what lies in its worktree.
+
+use std::path::{Component, Path, PathBuf};
+
+use agent_client_protocol_schema::v1::{
+    PermissionOptionKind as Kind, RequestPermissionOutcome, RequestPermissionRequest,
+    RequestPermissionResponse, SelectedPermissionOutcome, SessionModeId, SessionModeState, ToolKind,
+};
+use miyabi_core::containment::Containment;
+
+/// The answer, and what was refused by it.
+pub(super) fn answer(
+    asked: &RequestPermissionRequest,
+    worktree: &Path,
+    containment: Containment,
+) -> (Option<String>, RequestPermissionResponse) {
+    let is_allowed = containment > Containment::Plain || is_harmless(asked, worktree);
+    // Once: what is remembered would hold for what we have not looked at.
+    let wanted = match is_allowed {
+        true => [Kind::AllowOnce, Kind::AllowAlways],
+        false => [Kind::RejectOnce, Kind::RejectAlways],
+    };
+    let option = wanted.iter().find_map(|kind| asked.options.iter().find(|option| option.kind == *kind));
+    let outcome = match option {
+        Some(option) => {
+            RequestPermissionOutcome::Selected(SelectedPermissionOutcome::new(option.option_id.clone()))
+        }
+        None => RequestPermissionOutcome::Cancelled,
+    };
+    let title = asked.tool_call.fields.title.clone().unwrap_or_else(|| "a tool without a title".to_owned());
+    let refused = (!is_allowed || option.is_none()).then_some(title);
+    (refused, RequestPermissionResponse::new(outcome))
+}
+
+/// Modes by which known programs leave out a box of their own, which cannot be made inside of ours, and ask nobody.
+const UNBOUND: [&str; 3] = ["full-access", "bypassPermissions", "yolo"];
+
+/// The mode that a program in a box is to work in, if it has such.
+pub(super) fn mode(modes: Option<&SessionModeState>, containment: Containment) -> Option<SessionModeId> {
+    let modes = modes.filter(|_| containment > Containment::Plain)?;
+    let known = |id: &SessionModeId| UNBOUND.contains(&id.0.as_ref());
+    modes.available_modes.iter().map(|mode| mode.id.clone()).find(known)
+}
+
+fn is_harmless(asked: &RequestPermissionRequest, worktree: &Path) -> bool {
+    let fields = &asked.tool_call.fields;
+    let mut places = fields.locations.iter().flatten().map(|location| location.path.as_path()).peekable();
+    match fields.kind.unwrap_or_default() {
+        ToolKind::Read | ToolKind::Search | ToolKind::Think => true,
+        ToolKind::Edit | ToolKind::Delete | ToolKind::Move => {
+            places.peek().is_some() && places.all(|place| is_inside(place, worktree))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a path, relative ones from the worktree, stays in it as it is written.
+fn is_inside(path: &Path, worktree: &Path) -> bool {
+    let mut plain = PathBuf::new();
+    for part in worktree.join(path).components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain.starts_with(worktree)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(kind: &str, paths: &[&str]) -> RequestPermissionRequest {
+        let places: Vec<_> = paths.iter().map(|path| json!({ "path": path })).collect();
+        serde_json::from_value(json!({
+            "sessionId": "s",
+            "toolCall": { "toolCallId": "t", "title": "it", "kind": kind, "locations": places },
+            "options": [
+                { "optionId": "always", "name": "Always", "kind": "allow_always" },
+                { "optionId": "yes", "name": "Yes", "kind": "allow_once" },
+                { "optionId": "no", "name": "No", "kind": "reject_once" },
+            ],
+        }))
+        .unwrap()
+    }
+
+    fn chosen(asked: &RequestPermissionRequest, containment: Containment) -> (Option<String>, String) {
+        let (refused, answer) = answer(asked, Path::new("/w/雅"), containment);
+        (
+            refused,
+            serde_json::to_value(answer).unwrap()["outcome"]["optionId"].as_str().unwrap_or("-").to_owned(),
+        )
+    }
+
+    #[test]
+    fn in_a_box_it_may_do_what_the_box_lets_it_do() {
+        for kind in ["edit", "execute", "fetch", "other"] {
+            assert_eq!(
+                chosen(&ask(kind, &["/etc/passwd"]), Containment::Bubblewrap),
+                (None, "yes".to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_box_it_may_read_and_change_its_worktree() {
+        let of = |kind: &str, paths: &[&str]| chosen(&ask(kind, paths), Containment::Plain).1;
+        assert_eq!(of("read", &["/etc/passwd"]), "yes");
+        assert_eq!(of("edit", &["/w/雅/src/lib.rs", "README.md"]), "yes");
+        for (kind, paths) in [
+            ("edit", &["/w/雅/../other/x"][..]),
+            ("edit", &["/w/雅/a", "/etc/passwd"]),
+            ("edit", &[]),
+            ("delete", &["/w/雅x"]),
+            ("execute", &["/w/雅"]),
+            ("never heard of", &[]),
+        ] {
+            let refused = chosen(&ask(kind, paths), Containment::Plain);
+            assert_eq!(refused, (Some("it".to_owned()), "no".to_owned()), "{kind} {paths:?}");
+        }
+    }
+
+    #[test]
+    fn who_offers_no_way_to_say_no_is_cancelled() {
+        let mut asked = ask("execute", &[]);
+        asked.options.truncate(1);
+        assert_eq!(chosen(&asked, Containment::Plain), (Some("it".to_owned()), "-".to_owned()));
+    }
+}
