@@ -15,6 +15,8 @@ use miyabi_contain::Limits;
 use miyabi_core::containment::Containment;
 use miyabi_core::ports::{Agents, Boxes, Stop, never_stop};
 use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_tests::checks::PERFECT;
+use miyabi_tests::env::TestEnv;
 use miyabi_tests::model_endpoint::{ModelEndpoint, Turn, bridge_or_say};
 use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
 use serde_json::json;
@@ -165,4 +167,25 @@ async fn a_stopped_session_takes_its_tools_along() {
         });
         assert_eq!(bench.run(&spec, stop).await.end, SessionEnd::Stopped, "{bridge}: {}", bench.transcript());
     }
+}
+
+/// An issue from its task to its merge by a program that speaks the protocol.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issue_is_carried_out() {
+    let endpoint = ModelEndpoint::answering(|asked| match asked.answers {
+        0 => command("codex", "echo 雅 > note.md"),
+        _ => Turn::Say("Done.".to_owned()),
+    })
+    .await
+    .unwrap();
+    let Some(bench) = Bench::new("codex", &endpoint, Containment::Bubblewrap).await else { return };
+    let settings = format!("[agent]\ndefault = \"{}\"\n[policy]\n{PERFECT}", bench.adapter);
+    let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
+        .variable("CODEX_HOME", bench.path("codex"))
+        .variable("OPENAI_API_KEY", "no key");
+    env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write a note."]).expect(0);
+    let ran = tokio::task::block_in_place(|| env.miyabi(["run", "issue", "1"]));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(env.read("note.md"), "雅\n");
+    assert_eq!(env.processes(), Vec::<u32>::new());
 }
