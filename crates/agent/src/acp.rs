@@ -1,26 +1,20 @@
 //! Programs that speak the Agent Client Protocol on their standard streams: Claude Code and Codex by their bridges,
 //! Gemini CLI, opencode, and any other.
 //!
-//! The types are the protocol's own; the conversation is ours and pure: lines in, events and lines out.
+//! The conversation is pure: lines in, events and lines out.
 
+mod message;
 mod permission;
 
 use std::path::{Path, PathBuf};
 
-use agent_client_protocol_schema::ProtocolVersion;
-use agent_client_protocol_schema::v1::{
-    ContentBlock, Implementation, InitializeRequest, InitializeResponse, NewSessionRequest,
-    NewSessionResponse, PromptRequest, PromptResponse, RequestPermissionRequest, SessionId,
-    SessionNotification, SessionUpdate, SetSessionModeRequest, StopReason, ToolCallStatus,
-};
 use miyabi_core::containment::Containment;
 use miyabi_core::session::{AgentEvent, Usage};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// What JSON-RPC says to a method that one does not have.
-const NO_SUCH_METHOD: i32 = -32601;
+use message::{Answered, Asked, Greeting, Opened, Update, Updated, VERSION, no_such_method, request, result};
+
 /// Text of one message that is kept, in bytes.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 
@@ -47,7 +41,8 @@ pub(crate) struct Client {
     prompt: String,
     containment: Containment,
     stage: Stage,
-    session: Option<SessionId>,
+    /// Its own name for the conversation.
+    session: String,
     /// What it has said since it last did something.
     words: String,
     /// Tools that were begun and have not ended.
@@ -63,7 +58,7 @@ impl Client {
             prompt: prompt.to_owned(),
             containment,
             stage: Stage::Greeting,
-            session: None,
+            session: String::new(),
             words: String::new(),
             open: Vec::new(),
             usage: Usage::default(),
@@ -72,9 +67,10 @@ impl Client {
 
     /// The line that begins it. We offer neither files nor terminals: the program has its own, in its box.
     pub(crate) fn greeting(&self) -> String {
-        let about = Implementation::new("miyabi", env!("CARGO_PKG_VERSION"));
-        let request = InitializeRequest::new(ProtocolVersion::V1).client_info(about);
-        request_line(Stage::Greeting, "initialize", &request)
+        let about = json!({ "name": "miyabi", "version": env!("CARGO_PKG_VERSION") });
+        let offers = json!({ "fs": { "readTextFile": false, "writeTextFile": false }, "terminal": false });
+        let params = json!({ "protocolVersion": VERSION, "clientCapabilities": offers, "clientInfo": about });
+        request(Stage::Greeting as u64, "initialize", &params)
     }
 
     /// Whether nothing more is to be said.
@@ -88,7 +84,7 @@ impl Client {
         let method = message["method"].as_str();
         match (method, message.get("id")) {
             (Some(method), Some(id)) => self.request(method, id, &message["params"]),
-            (Some("session/update"), None) => match read::<SessionNotification>(&message["params"]) {
+            (Some("session/update"), None) => match read::<Updated>(&message["params"]) {
                 Some(update) => (self.update(update.update, line), Vec::new()),
                 None => (raw(line), Vec::new()),
             },
@@ -102,25 +98,25 @@ impl Client {
         !self.is_over() && id.as_u64() == Some(self.stage as u64)
     }
 
-    fn answer(&mut self, result: &Value) -> (Vec<AgentEvent>, Vec<String>) {
+    fn answer(&mut self, answer: &Value) -> (Vec<AgentEvent>, Vec<String>) {
         match self.stage {
-            Stage::Greeting => match read::<InitializeResponse>(result) {
-                Some(greeting) if greeting.protocol_version == ProtocolVersion::V1 => {
+            Stage::Greeting => match read::<Greeting>(answer) {
+                Some(greeting) if greeting.protocol_version == VERSION => {
                     self.stage = Stage::Opening;
-                    let request = NewSessionRequest::new(self.worktree.clone());
-                    (Vec::new(), vec![request_line(self.stage, "session/new", &request)])
+                    let params = json!({ "cwd": self.worktree, "mcpServers": [] });
+                    (Vec::new(), vec![request(self.stage as u64, "session/new", &params)])
                 }
                 _ => self.end(false, "it speaks another version of the protocol"),
             },
-            Stage::Opening => match read::<NewSessionResponse>(result) {
+            Stage::Opening => match read::<Opened>(answer) {
                 Some(opened) => {
-                    let named = AgentEvent::Named { session: opened.session_id.to_string() };
-                    self.session = Some(opened.session_id.clone());
+                    let named = AgentEvent::Named { session: opened.session_id.clone() };
+                    self.session.clone_from(&opened.session_id);
                     let next = match permission::mode(opened.modes.as_ref(), self.containment) {
                         Some(mode) => {
                             self.stage = Stage::Choosing;
-                            let request = SetSessionModeRequest::new(opened.session_id, mode);
-                            request_line(self.stage, "session/set_mode", &request)
+                            let params = json!({ "sessionId": self.session, "modeId": mode });
+                            request(self.stage as u64, "session/set_mode", &params)
                         }
                         None => self.prompting(),
                     };
@@ -129,23 +125,26 @@ impl Client {
                 None => self.end(false, "it opened no session"),
             },
             Stage::Choosing => (Vec::new(), vec![self.prompting()]),
-            Stage::Prompting => match read::<PromptResponse>(result).map(|answer| answer.stop_reason) {
-                Some(StopReason::EndTurn) => self.end(true, "end of turn"),
-                Some(StopReason::MaxTokens) => self.end(false, "the limit of tokens was reached"),
-                Some(StopReason::MaxTurnRequests) => self.end(false, "the limit of requests was reached"),
-                Some(StopReason::Refusal) => self.end(false, "the model refused to go on"),
-                Some(StopReason::Cancelled) => self.end(false, "it was cancelled"),
-                _ => self.end(false, "it ended without a reason that is known"),
-            },
+            Stage::Prompting => {
+                let ended = read::<Answered>(answer);
+                match ended.as_ref().map(|answered| answered.stop_reason.as_str()) {
+                    Some("end_turn") => self.end(true, "end of turn"),
+                    Some("max_tokens") => self.end(false, "the limit of tokens was reached"),
+                    Some("max_turn_requests") => self.end(false, "the limit of requests was reached"),
+                    Some("refusal") => self.end(false, "the model refused to go on"),
+                    Some("cancelled") => self.end(false, "it was cancelled"),
+                    _ => self.end(false, "it ended without a reason that is known"),
+                }
+            }
             Stage::Over => (Vec::new(), Vec::new()),
         }
     }
 
     fn prompting(&mut self) -> String {
         self.stage = Stage::Prompting;
-        let prompt = vec![ContentBlock::from(std::mem::take(&mut self.prompt))];
-        let session = self.session.clone().unwrap_or_else(|| SessionId::new(""));
-        request_line(self.stage, "session/prompt", &PromptRequest::new(session, prompt))
+        let prompt = json!([{ "type": "text", "text": std::mem::take(&mut self.prompt) }]);
+        let params = json!({ "sessionId": self.session, "prompt": prompt });
+        request(self.stage as u64, "session/prompt", &params)
     }
 
     /// It answered with an error: there is nothing left to be asked.
@@ -171,56 +170,45 @@ impl Client {
     }
 
     fn request(&mut self, method: &str, id: &Value, params: &Value) -> (Vec<AgentEvent>, Vec<String>) {
-        let asked =
-            (method == "session/request_permission").then(|| read::<RequestPermissionRequest>(params));
-        let Some(Some(asked)) = asked else {
-            let error =
-                json!({ "code": NO_SUCH_METHOD, "message": format!("miyabi has no method `{method}`") });
-            return (Vec::new(), vec![json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()]);
-        };
+        let asked = (method == "session/request_permission").then(|| read::<Asked>(params)).flatten();
+        let Some(asked) = asked else { return (Vec::new(), vec![no_such_method(id, method)]) };
         let (refused, outcome) = permission::answer(&asked, &self.worktree, self.containment);
         let events = refused.map(|what| AgentEvent::Refused { what }).into_iter().collect();
-        (events, vec![json!({ "jsonrpc": "2.0", "id": id, "result": outcome }).to_string()])
+        (events, vec![result(id, &json!({ "outcome": outcome }))])
     }
 
-    fn update(&mut self, update: SessionUpdate, line: &str) -> Vec<AgentEvent> {
+    fn update(&mut self, update: Update, line: &str) -> Vec<AgentEvent> {
         match update {
-            SessionUpdate::AgentMessageChunk(chunk) => {
-                if let ContentBlock::Text(text) = chunk.content
-                    && self.words.len() < LONGEST_MESSAGE
-                {
-                    self.words.push_str(&text.text);
+            Update::AgentMessageChunk { content } => {
+                if self.words.len() < LONGEST_MESSAGE {
+                    self.words.push_str(&content.text);
                 }
                 Vec::new()
             }
-            SessionUpdate::ToolCall(call) => {
+            Update::ToolCall { tool_call_id, tool } => {
                 let mut events = self.message();
-                let tool = call.name.clone().unwrap_or_else(|| word(&call.kind));
-                events.push(AgentEvent::ToolStarted { tool, detail: call.title.clone() });
-                self.open.push(call.tool_call_id.to_string());
-                events.extend(self.ended(&call.tool_call_id.to_string(), call.status));
+                let kind = tool.kind.unwrap_or_else(|| "other".to_owned());
+                events.push(AgentEvent::ToolStarted { tool: kind, detail: tool.title.unwrap_or_default() });
+                self.open.push(tool_call_id.clone());
+                events.extend(self.ended(&tool_call_id, tool.status.as_deref()));
                 events
             }
-            SessionUpdate::ToolCallUpdate(call) => {
-                let status = call.fields.status;
-                status
-                    .and_then(|status| self.ended(&call.tool_call_id.to_string(), status))
-                    .into_iter()
-                    .collect()
+            Update::ToolChanged { tool_call_id, tool } => {
+                self.ended(&tool_call_id, tool.status.as_deref()).into_iter().collect()
             }
-            SessionUpdate::UsageUpdate(update) => {
-                let dollars = update.cost.filter(|cost| cost.currency == "USD").map(|cost| cost.amount);
+            Update::Used { cost } => {
+                let dollars = cost.filter(|cost| cost.currency == "USD").map(|cost| cost.amount);
                 self.usage.cost_usd = dollars.or(self.usage.cost_usd);
                 vec![AgentEvent::Usage(self.usage)]
             }
-            _ => raw(line),
+            Update::Other => raw(line),
         }
     }
 
-    fn ended(&mut self, id: &str, status: ToolCallStatus) -> Option<AgentEvent> {
-        let ok = match status {
-            ToolCallStatus::Completed => true,
-            ToolCallStatus::Failed => false,
+    fn ended(&mut self, id: &str, status: Option<&str>) -> Option<AgentEvent> {
+        let ok = match status? {
+            "completed" => true,
+            "failed" => false,
             _ => return None,
         };
         let open = self.open.iter().position(|open| open == id)?;
@@ -234,16 +222,8 @@ impl Client {
     }
 }
 
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
-}
-
-fn request_line(stage: Stage, method: &str, params: &impl Serialize) -> String {
-    json!({ "jsonrpc": "2.0", "id": stage as u64, "method": method, "params": params }).to_string()
 }
 
 fn raw(line: &str) -> Vec<AgentEvent> {

@@ -4,52 +4,43 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use agent_client_protocol_schema::v1::{
-    PermissionOptionKind as Kind, RequestPermissionOutcome, RequestPermissionRequest,
-    RequestPermissionResponse, SelectedPermissionOutcome, SessionModeId, SessionModeState, ToolKind,
-};
 use miyabi_core::containment::Containment;
+use serde_json::{Value, json};
 
-/// The answer, and what was refused by it.
-pub(super) fn answer(
-    asked: &RequestPermissionRequest,
-    worktree: &Path,
-    containment: Containment,
-) -> (Option<String>, RequestPermissionResponse) {
+use super::message::{Asked, Modes};
+
+/// The outcome, and what was refused by it.
+pub(super) fn answer(asked: &Asked, worktree: &Path, containment: Containment) -> (Option<String>, Value) {
     let is_allowed = containment > Containment::Plain || is_harmless(asked, worktree);
     // Once: what is remembered would hold for what we have not looked at.
     let wanted = match is_allowed {
-        true => [Kind::AllowOnce, Kind::AllowAlways],
-        false => [Kind::RejectOnce, Kind::RejectAlways],
+        true => ["allow_once", "allow_always"],
+        false => ["reject_once", "reject_always"],
     };
     let option = wanted.iter().find_map(|kind| asked.options.iter().find(|option| option.kind == *kind));
     let outcome = match option {
-        Some(option) => {
-            RequestPermissionOutcome::Selected(SelectedPermissionOutcome::new(option.option_id.clone()))
-        }
-        None => RequestPermissionOutcome::Cancelled,
+        Some(option) => json!({ "outcome": "selected", "optionId": option.option_id }),
+        None => json!({ "outcome": "cancelled" }),
     };
-    let title = asked.tool_call.fields.title.clone().unwrap_or_else(|| "a tool without a title".to_owned());
-    let refused = (!is_allowed || option.is_none()).then_some(title);
-    (refused, RequestPermissionResponse::new(outcome))
+    let title = asked.tool_call.title.clone().unwrap_or_else(|| "a tool without a title".to_owned());
+    ((!is_allowed || option.is_none()).then_some(title), outcome)
 }
 
 /// Modes by which known programs leave out a box of their own, which cannot be made inside of ours, and ask nobody.
 const UNBOUND: [&str; 3] = ["full-access", "bypassPermissions", "yolo"];
 
 /// The mode that a program in a box is to work in, if it has such.
-pub(super) fn mode(modes: Option<&SessionModeState>, containment: Containment) -> Option<SessionModeId> {
+pub(super) fn mode(modes: Option<&Modes>, containment: Containment) -> Option<String> {
     let modes = modes.filter(|_| containment > Containment::Plain)?;
-    let known = |id: &SessionModeId| UNBOUND.contains(&id.0.as_ref());
-    modes.available_modes.iter().map(|mode| mode.id.clone()).find(known)
+    modes.available_modes.iter().map(|mode| mode.id.clone()).find(|id| UNBOUND.contains(&id.as_str()))
 }
 
-fn is_harmless(asked: &RequestPermissionRequest, worktree: &Path) -> bool {
-    let fields = &asked.tool_call.fields;
-    let mut places = fields.locations.iter().flatten().map(|location| location.path.as_path()).peekable();
-    match fields.kind.unwrap_or_default() {
-        ToolKind::Read | ToolKind::Search | ToolKind::Think => true,
-        ToolKind::Edit | ToolKind::Delete | ToolKind::Move => {
+fn is_harmless(asked: &Asked, worktree: &Path) -> bool {
+    let tool = &asked.tool_call;
+    let mut places = tool.locations.iter().flatten().map(|location| location.path.as_path()).peekable();
+    match tool.kind.as_deref().unwrap_or_default() {
+        "read" | "search" | "think" => true,
+        "edit" | "delete" | "move" => {
             places.peek().is_some() && places.all(|place| is_inside(place, worktree))
         }
         _ => false,
@@ -76,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    fn ask(kind: &str, paths: &[&str]) -> RequestPermissionRequest {
+    fn ask(kind: &str, paths: &[&str]) -> Asked {
         let places: Vec<_> = paths.iter().map(|path| json!({ "path": path })).collect();
         serde_json::from_value(json!({
             "sessionId": "s",
@@ -90,12 +81,9 @@ mod tests {
         .unwrap()
     }
 
-    fn chosen(asked: &RequestPermissionRequest, containment: Containment) -> (Option<String>, String) {
+    fn chosen(asked: &Asked, containment: Containment) -> (Option<String>, String) {
         let (refused, answer) = answer(asked, Path::new("/w/雅"), containment);
-        (
-            refused,
-            serde_json::to_value(answer).unwrap()["outcome"]["optionId"].as_str().unwrap_or("-").to_owned(),
-        )
+        (refused, answer["optionId"].as_str().unwrap_or("-").to_owned())
     }
 
     #[test]

@@ -129,8 +129,8 @@ fn what_it_asks_of_us_is_answered() {
         answers[0],
         json!({ "jsonrpc": "2.0", "id": "a", "result": { "outcome": { "outcome": "selected", "optionId": "yes" } } })
     );
-    assert_eq!((&answers[1]["id"], &answers[1]["error"]["code"]), (&json!(7), &json!(NO_SUCH_METHOD)));
-    assert_eq!((&answers[2]["id"], &answers[2]["error"]["code"]), (&json!(8), &json!(NO_SUCH_METHOD)));
+    assert_eq!((&answers[1]["id"], &answers[1]["error"]["code"]), (&json!(7), &json!(-32601)));
+    assert_eq!((&answers[2]["id"], &answers[2]["error"]["code"]), (&json!(8), &json!(-32601)));
 }
 
 #[test]
