@@ -1,3 +1,5 @@
+//! A conversation line by line, its ends, and what is asked of us in it.
+
 use super::*;
 
 fn client() -> Client {
