@@ -43,13 +43,7 @@ impl Bench {
         }
         let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
         assert!(git.unwrap().success());
-        let config = format!(
-            "model = \"scripted\"\nmodel_provider = \"scripted\"\n[model_providers.scripted]\nname = \"scripted\"\n\
-             base_url = \"{}/v1\"\nwire_api = \"responses\"\nenv_key = \"OPENAI_API_KEY\"\n\
-             request_max_retries = 1\nstream_max_retries = 1\n",
-            endpoint.url()
-        );
-        fs::write(root.path().join("codex/config.toml"), config).unwrap();
+        fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).unwrap();
         let environment = [
             ("PATH", std::env::var_os("PATH").unwrap()),
             ("HOME", root.path().join("home").into()),
