@@ -9,7 +9,9 @@ mod checks;
 mod deliveries;
 mod forge;
 mod keepsakes;
+mod models;
 mod notify;
+mod patches;
 mod remote;
 mod store;
 mod surroundings;
@@ -23,7 +25,9 @@ pub use checks::{CheckJob, Checked, Checks, Scope, Touched};
 pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use keepsakes::Keepsakes;
+pub use models::Models;
 pub use notify::{Note, Notify};
+pub use patches::Patches;
 pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{
     Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,

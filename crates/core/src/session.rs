@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, RunId, SessionId, StepId};
+use crate::model::Route;
 
 /// How one coding program is driven, with its program where it needs one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,8 @@ pub enum Adapter {
     Codex,
     /// Any program that speaks the Agent Client Protocol. Program first, then arguments.
     Acp(Vec<String>),
+    /// A model that is asked for patches; the first of these that answers. No program runs.
+    Llm(Vec<Route>),
     /// Any program: the prompt on standard input, the worktree as current folder. Program first, then arguments.
     Command(Vec<String>),
     /// A playbook file of edits, commands, delays and failures.
@@ -31,6 +34,10 @@ impl fmt::Display for Adapter {
             Self::Claude => f.write_str("claude"),
             Self::Codex => f.write_str("codex"),
             Self::Acp(argv) => write!(f, "acp:{}", argv.join(" ")),
+            Self::Llm(routes) => {
+                let routes: Vec<_> = routes.iter().map(ToString::to_string).collect();
+                write!(f, "llm:{}", routes.join(","))
+            }
             Self::Command(argv) => write!(f, "command:{}", argv.join(" ")),
             Self::Scripted(playbook) => write!(f, "scripted:{}", playbook.display()),
         }
@@ -40,7 +47,8 @@ impl fmt::Display for Adapter {
 impl FromStr for Adapter {
     type Err = String;
 
-    /// Reads `claude`, `codex`, `acp:gemini --acp`, `command:./my-agent.sh arg` (split at spaces) or `scripted:playbook.yaml`.
+    /// Reads `claude`, `codex`, `acp:gemini --acp`, `llm:anthropic/claude-sonnet-4-5,openai/gpt-5`, `command:./my-agent.sh
+    /// arg` (split at spaces) or `scripted:playbook.yaml`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "claude" => Ok(Self::Claude),
@@ -51,11 +59,14 @@ impl FromStr for Adapter {
             Some(("acp", program)) if !program.trim().is_empty() => {
                 Ok(Self::Acp(program.split_whitespace().map(str::to_owned).collect()))
             }
+            Some(("llm", routes)) => {
+                routes.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Llm)
+            }
             Some(("scripted", playbook)) if !playbook.is_empty() => {
                 Ok(Self::Scripted(PathBuf::from(playbook)))
             }
             _ => Err(format!(
-                "unknown agent `{text}`: expected `claude`, `codex`, `acp:<program>`, `command:<program>` or `scripted:<playbook.yaml>`"
+                "unknown agent `{text}`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`"
             )),
         }
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod apply;
 pub mod askpass;
 mod clone;
 mod close;
