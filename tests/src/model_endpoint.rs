@@ -4,6 +4,7 @@
 //! Only conversations that offer tools are answered by the script. Side requests of the program (titles, quota,
 //! token counts) get small sane answers, so that a script holds nothing but the turns of the work itself.
 
+pub mod chat;
 mod responses;
 
 use std::collections::VecDeque;
@@ -101,6 +102,10 @@ pub struct Asked {
     pub answers: usize,
     /// The request as it came.
     pub body: Value,
+    /// The path that it went to.
+    pub target: String,
+    /// The key that came with it.
+    pub key: String,
 }
 
 impl Asked {
@@ -127,6 +132,8 @@ type Script = Box<dyn Fn(&Asked) -> Turn + Send + Sync>;
 
 struct Shared {
     script: Script,
+    /// Whether questions without tools are the work too.
+    all: bool,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -150,9 +157,18 @@ impl ModelEndpoint {
 
     /// Answers with what the function says, for conversations that go on at the same time.
     pub async fn answering(script: impl Fn(&Asked) -> Turn + Send + Sync + 'static) -> io::Result<Self> {
+        Self::over(script, false).await
+    }
+
+    /// The same for a model that is given no tools.
+    pub async fn without_tools(script: impl Fn(&Asked) -> Turn + Send + Sync + 'static) -> io::Result<Self> {
+        Self::over(script, true).await
+    }
+
+    async fn over(script: impl Fn(&Asked) -> Turn + Send + Sync + 'static, all: bool) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let shared = Arc::new(Shared { script: Box::new(script), asked: Mutex::default() });
+        let shared = Arc::new(Shared { script: Box::new(script), all, asked: Mutex::default() });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Ok(Self { url, shared, server })
     }
@@ -175,6 +191,23 @@ impl ModelEndpoint {
     /// The questions that the script answered so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Shared {
+    /// How often the model has answered in the conversation of this request, and what it does now.
+    fn next(&self, request: &Request, said: &str) -> (usize, Turn) {
+        let is_said = |message: &&Value| message["role"] == "assistant";
+        let answers = request.body[said].as_array().map_or(0, |all| all.iter().filter(is_said).count());
+        (answers, self.turn(request, answers))
+    }
+
+    fn turn(&self, request: &Request, answers: usize) -> Turn {
+        let (target, key) = (request.target.clone(), request.key.clone());
+        let asked = Asked { answers, body: request.body.clone(), target, key };
+        let turn = (self.script)(&asked);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        turn
     }
 }
 
@@ -202,31 +235,29 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
         ("POST", "/v1/messages/count_tokens") => {
             respond_json(&mut stream, 200, &json!({ "input_tokens": 1000 })).await
         }
-        ("POST", "/v1/messages") => messages(&mut stream, &shared, request.body).await,
-        ("POST", "/v1/responses") => responses::respond(&mut stream, &shared, request.body).await,
+        ("POST", "/v1/messages") => messages(&mut stream, &shared, &request).await,
+        ("POST", "/v1/responses") => responses::respond(&mut stream, &shared, &request).await,
+        ("POST", "/v1/chat/completions" | "/openai/v1/chat/completions") => {
+            chat::respond(&mut stream, &shared, &request).await
+        }
         ("HEAD" | "GET", _) => respond_json(&mut stream, 200, &json!({})).await,
         _ => respond_json(&mut stream, 404, &error_body("not_found_error", "no such route")).await,
     }
 }
 
-async fn messages(stream: &mut BufReader<TcpStream>, shared: &Shared, body: Value) -> io::Result<()> {
+async fn messages(stream: &mut BufReader<TcpStream>, shared: &Shared, request: &Request) -> io::Result<()> {
+    let body = &request.body;
     let streaming = body["stream"].as_bool().unwrap_or(false);
     let offers_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
-    let turn = if offers_tools {
-        let answers = body["messages"]
-            .as_array()
-            .map_or(0, |all| all.iter().filter(|message| message["role"] == "assistant").count());
-        let asked = Asked { answers, body: body.clone() };
-        let turn = (shared.script)(&asked);
-        shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-        turn
+    let turn = if offers_tools || shared.all {
+        shared.next(request, "messages").1
     } else {
         Turn::Say("A small task".to_owned())
     };
     let content = match turn {
         Turn::Say(text) => vec![json!({ "type": "text", "text": text })],
         Turn::Use { text, tool, input } => {
-            let id = format!("toolu_{}", uuid_like(&body));
+            let id = format!("toolu_{}", uuid_like(body));
             let mut content = Vec::new();
             if !text.is_empty() {
                 content.push(json!({ "type": "text", "text": text }));
@@ -240,15 +271,15 @@ async fn messages(stream: &mut BufReader<TcpStream>, shared: &Shared, body: Valu
         Turn::Silence => return std::future::pending().await,
         Turn::Cut => {
             begin_stream(stream).await?;
-            event(stream, &message_start(&body)).await?;
+            event(stream, &message_start(body)).await?;
             return stream.shutdown().await;
         }
     };
     let stop = if content.iter().any(|block| block["type"] == "tool_use") { "tool_use" } else { "end_turn" };
     if streaming {
-        stream_message(stream, &body, &content, stop).await
+        stream_message(stream, body, &content, stop).await
     } else {
-        let mut message = message_start(&body)["message"].take();
+        let mut message = message_start(body)["message"].take();
         message["content"] = Value::Array(content);
         message["stop_reason"] = json!(stop);
         message["usage"]["output_tokens"] = json!(OUTPUT_TOKENS);
@@ -377,6 +408,7 @@ fn collect_text(content: &Value, into: &mut String) {
 struct Request {
     method: String,
     target: String,
+    key: String,
     body: Value,
 }
 
@@ -389,19 +421,21 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Re
     }
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut length = 0;
+    let (mut length, mut key) = (0, String::new());
     loop {
         line.clear();
         if stream.read_line(&mut line).await? == 0 || line.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap_or(0);
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().unwrap_or(0),
+            "x-api-key" => key = value.trim().to_owned(),
+            "authorization" => key = value.trim().trim_start_matches("Bearer ").to_owned(),
+            _ => {}
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    Ok(Some(Request { method, target, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
+    Ok(Some(Request { method, target, key, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
 }

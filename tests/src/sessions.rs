@@ -21,8 +21,8 @@ pub struct Watch {
 
 #[async_trait]
 impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
-        *self.containment.lock().unwrap_or_else(PoisonError::into_inner) = Some(containment);
+    async fn started(&self, process: Option<ProcessMark>, containment: Option<Containment>) {
+        *self.containment.lock().unwrap_or_else(PoisonError::into_inner) = containment;
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = process;
     }
 
@@ -119,6 +119,7 @@ pub fn spec(root: &Path, adapter: Adapter, prompt: &str) -> SessionSpec {
         transcript: root.join("transcript.jsonl"),
         deadline_secs: 120,
         grace_secs: 5,
+        answer: None,
         stall_secs: 0,
         transcript_bytes: 0,
     }

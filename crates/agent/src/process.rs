@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::census::{self, Wanted};
 use crate::environment::Marks;
 use crate::lines::Lines;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, Unfinished};
 
 /// How long output is still read after the program has ended while others hold its pipes open.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -272,6 +272,8 @@ impl Running {
                 () = sleep_until(rest) => break,
             }
         }
+        transcript.write(&output.unfinished.take()).await;
+        transcript.write(&errors.unfinished.take()).await;
         output.lines.finish(|line| each(Channel::Output, line));
         errors.lines.finish(|line| each(Channel::Errors, line));
         let ended = match (stopped, status.flatten()) {
@@ -398,6 +400,7 @@ struct Pipe<R> {
     source: Option<R>,
     buffer: Box<[u8]>,
     lines: Lines,
+    unfinished: Unfinished,
 }
 
 impl<R: AsyncRead + AsFd + Unpin> Pipe<R> {
@@ -407,7 +410,13 @@ impl<R: AsyncRead + AsFd + Unpin> Pipe<R> {
     }
 
     fn new(channel: Channel, source: Option<R>) -> Self {
-        Self { channel, source, buffer: vec![0; CHUNK].into(), lines: Lines::default() }
+        Self {
+            channel,
+            source,
+            buffer: vec![0; CHUNK].into(),
+            lines: Lines::default(),
+            unfinished: Unfinished::default(),
+        }
     }
 
     fn is_closed(&self) -> bool {
@@ -433,7 +442,7 @@ impl<R: AsyncRead + AsFd + Unpin> Pipe<R> {
             return;
         }
         let chunk = self.buffer.get(..length).unwrap_or_default();
-        transcript.write(chunk).await;
+        transcript.write(&self.unfinished.push(chunk)).await;
         self.lines.push(chunk, |line| each(self.channel, line));
     }
 }

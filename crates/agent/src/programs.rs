@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miyabi_core::containment::{Bounds, CommandLine, Containment, Network, Refused};
-use miyabi_core::failure::Failure;
+use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
-use miyabi_core::ports::{Agents, Boxes, NoBoxes, SessionWatch, Stop};
+use miyabi_core::ports::{Agents, Boxes, Models, NoBoxes, Patches, SessionWatch, Stop};
+use miyabi_core::redact::Redactor;
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
 
 use crate::bounds::bounds;
@@ -16,6 +17,7 @@ use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
 use crate::codex::{self, CodexOptions};
 use crate::environment::{FOR_ACP, FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
+use crate::llm::{self, Desk, LlmOptions};
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
 use crate::prompts::Prompts;
@@ -38,6 +40,8 @@ pub struct AgentOptions {
     pub codex: CodexOptions,
     /// What every agent may reach besides its worktree: the history of the repository, the network.
     pub shared: Bounds,
+    /// How models without tools are asked.
+    pub llm: LlmOptions,
     /// A folder with templates that replace the built-in ones, such as `.miyabi/prompts` of the target.
     pub prompts: Option<PathBuf>,
 }
@@ -57,6 +61,7 @@ impl AgentOptions {
             shared: Bounds { network: Network::Anywhere, ..Bounds::default() },
             claude: ClaudeOptions::default(),
             codex: CodexOptions::default(),
+            llm: LlmOptions::default(),
         }
     }
 }
@@ -67,13 +72,27 @@ pub struct AgentPrograms {
     options: AgentOptions,
     prompts: Prompts,
     boxes: Arc<dyn Boxes>,
+    desk: Option<Desk>,
+    redactor: Arc<Redactor>,
 }
 
 impl AgentPrograms {
     /// Agents with these options, that nothing keeps in. Nothing is looked for before it is needed.
     pub fn new(options: AgentOptions) -> Self {
         let prompts = Prompts::new(options.prompts.clone());
-        Self { options, prompts, boxes: Arc::new(NoBoxes) }
+        Self { options, prompts, boxes: Arc::new(NoBoxes), desk: None, redactor: Arc::default() }
+    }
+
+    /// The same agents, and models that are shown files and answer with patches.
+    #[must_use]
+    pub fn with_models(self, models: Arc<dyn Models>, patches: Arc<dyn Patches>) -> Self {
+        Self { desk: Some(Desk { models, patches }), ..self }
+    }
+
+    /// The same agents. These secrets reach neither a model that we ask nor a file that we keep.
+    #[must_use]
+    pub fn redacting(self, redactor: Arc<Redactor>) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The same agents, each in a box.
@@ -188,16 +207,20 @@ impl AgentPrograms {
     }
 }
 
+fn no_models() -> Failure {
+    Failure::new(FailureClass::Unavailable, "models are not asked here")
+}
+
 /// One line of an agent's standard output, in the vocabulary of all adapters; pure.
 ///
-/// The scripted agent prints nothing that has to be read.
+/// The scripted agent and models print nothing that has to be read.
 pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
     match adapter {
         Adapter::Claude => claude::normalize(line),
         Adapter::Codex => codex::normalize(line),
         Adapter::Acp(_) => acp::normalize(line),
         Adapter::Command(_) => command::normalize(line),
-        Adapter::Scripted(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
+        Adapter::Scripted(_) | Adapter::Llm(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
     }
 }
 
@@ -224,12 +247,18 @@ impl Agents for AgentPrograms {
                 (self.launch_acp(spec, argv), Reader::Acp(Box::new(client)))
             }
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
+            Adapter::Llm(routes) => {
+                let Some(desk) = &self.desk else { return not_started(&no_models()) };
+                let ways = (&self.options.llm, &self.prompts, &self.redactor);
+                return llm::run(spec, routes, desk, ways, watch, stop).await;
+            }
             Adapter::Scripted(playbook) => {
                 let launch = |argv: Vec<String>| -> scripted::Launching<'_> {
                     Box::pin(async move { self.contain(spec, self.launch_scripted(spec, &argv)?).await })
                 };
                 let playbook = self.options.root.join(playbook);
-                return scripted::run(spec, &playbook, containment, &launch, watch, stop).await;
+                return scripted::run(spec, &playbook, containment, &launch, &self.redactor, watch, stop)
+                    .await;
             }
         };
         let launch = match launch {
@@ -237,7 +266,7 @@ impl Agents for AgentPrograms {
             Err(failure) => Err(failure),
         };
         match launch {
-            Ok(launch) => session::run(spec, launch, reader, watch, stop).await,
+            Ok(launch) => session::run(spec, launch, reader, &self.redactor, watch, stop).await,
             Err(failure) => not_started(&failure),
         }
     }
@@ -256,6 +285,10 @@ impl Agents for AgentPrograms {
             Adapter::Claude => self.find_claude().err(),
             Adapter::Codex => self.find_codex().err(),
             Adapter::Acp(argv) | Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),
+            Adapter::Llm(routes) => match &self.desk {
+                Some(desk) => routes.iter().find_map(|route| desk.models.missing(route)),
+                None => Some(no_models()),
+            },
             Adapter::Scripted(playbook) => {
                 let playbook = self.options.root.join(playbook);
                 let read = tokio::task::spawn_blocking(move || scripted::read(&playbook)).await;

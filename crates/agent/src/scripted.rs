@@ -8,11 +8,13 @@ mod playbook;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use miyabi_core::containment::Containment;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{SessionWatch, Stop};
+use miyabi_core::redact::Redactor;
 use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +37,7 @@ pub(crate) async fn run(
     playbook: &Path,
     containment: Containment,
     launch: MakeLaunch<'_>,
+    redactor: &Arc<Redactor>,
     watch: &dyn SessionWatch,
     stop: Stop,
 ) -> SessionOutcome {
@@ -47,11 +50,11 @@ pub(crate) async fn run(
         Ok(actions) => actions,
         Err(failure) => return not_started(&failure),
     };
-    let transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes).await {
+    let transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes, redactor).await {
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
-    watch.started(None, containment).await;
+    watch.started(None, Some(containment)).await;
 
     let mut play = Play { spec, launch, watch, until, transcript, last_message: None, leftovers: 0 };
     let mut end = SessionEnd::Completed;

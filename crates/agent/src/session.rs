@@ -1,9 +1,11 @@
 //! One session of an outside program, from its prompt to its outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use miyabi_core::failure::Failure;
 use miyabi_core::ports::{SessionWatch, Stop};
+use miyabi_core::redact::Redactor;
 use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -66,12 +68,13 @@ pub(crate) async fn run(
     spec: &SessionSpec,
     mut launch: Launch,
     mut reader: Reader,
+    redactor: &Arc<Redactor>,
     watch: &dyn SessionWatch,
     stop: Stop,
 ) -> SessionOutcome {
     let started = Instant::now();
     let mut until = until(spec, stop);
-    let mut transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes).await {
+    let mut transcript = match Transcript::open(&spec.transcript, spec.transcript_bytes, redactor).await {
         Ok(transcript) => transcript,
         Err(error) => return not_started(&no_transcript(spec, &error)),
     };
@@ -86,7 +89,7 @@ pub(crate) async fn run(
         Err(error) => return not_started(&error.into()),
     };
     // The program gets its prompt only after a restart would find it.
-    watch.started(Some(running.mark()), running.containment()).await;
+    watch.started(Some(running.mark()), Some(running.containment())).await;
 
     let mut seen = Seen::new(reader.protocol());
     let each = |channel, line: &str| {

@@ -1,8 +1,12 @@
-//! The files with everything that a session's programs printed, byte by byte.
+//! The files with everything that a session's programs printed, byte by byte, but for secrets.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::lines::LONGEST;
+use miyabi_core::redact::Redactor;
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::AsyncWriteExt;
 
@@ -16,6 +20,7 @@ pub(crate) struct Transcript {
     length: u64,
     /// From this size on a new one is begun; 0: never.
     limit: u64,
+    redactor: Arc<Redactor>,
     failed: Option<io::Error>,
 }
 
@@ -24,20 +29,27 @@ impl Transcript {
     ///
     /// When it has reached `limit` bytes it becomes `<name>.1`, in the place of an older one, and a new file is begun:
     /// the newest `limit` bytes are always kept.
-    pub(crate) async fn open(path: &Path, limit: u64) -> io::Result<Self> {
+    pub(crate) async fn open(path: &Path, limit: u64, redactor: &Arc<Redactor>) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).await?;
         }
         let file = append(path).await?;
         let length = file.metadata().await?.len();
-        Ok(Self { file, path: path.to_owned(), length, limit, failed: None })
+        Ok(Self { file, path: path.to_owned(), length, limit, redactor: Arc::clone(redactor), failed: None })
     }
 
-    /// Adds bytes.
-    pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.failed = self.add(bytes).await.err();
+    /// Adds text without the secrets in it. Of a secret that begins in one text and ends in the next nothing is known, so
+    /// texts are whole lines where they can be.
+    pub(crate) async fn write(&mut self, text: &[u8]) {
+        if self.failed.is_some() || text.is_empty() {
+            return;
         }
+        let shown = String::from_utf8_lossy(text);
+        self.failed = match self.redactor.redact(&shown) {
+            // Untouched, it stays as it was, whether it is UTF-8 or not.
+            Cow::Borrowed(_) => self.add(text).await.err(),
+            Cow::Owned(redacted) => self.add(redacted.as_bytes()).await.err(),
+        };
     }
 
     async fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -77,4 +89,59 @@ async fn append(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     options.mode(0o600);
     options.open(path).await
+}
+
+/// The end of what was printed, which is no whole line yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    rest: Vec<u8>,
+}
+
+impl Unfinished {
+    /// Takes a chunk, and gives what is whole lines by now. A line that grows beyond [`LONGEST`] is given in pieces.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
+        self.rest.extend_from_slice(chunk);
+        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+        match whole {
+            Some(end) => {
+                let rest = self.rest.split_off(end);
+                std::mem::replace(&mut self.rest, rest)
+            }
+            None if self.rest.len() > LONGEST => self.take(),
+            None => Vec::new(),
+        }
+    }
+
+    /// What is left.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_they_come() {
+        let mut unfinished = Unfinished::default();
+        assert_eq!(unfinished.push(b"a secr"), b"");
+        assert_eq!(unfinished.push(b"et\nand\nmore"), b"a secret\nand\n");
+        assert_eq!(unfinished.take(), b"more");
+        assert_eq!(unfinished.push(&vec![b'x'; LONGEST]), b"");
+        assert_eq!(unfinished.push(b"y").len(), LONGEST + 1);
+    }
+
+    #[tokio::test]
+    async fn secrets_are_not_written_and_other_bytes_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let redactor = Arc::new(Redactor::new(["ひみつの言葉".to_owned()]));
+        let mut transcript = Transcript::open(&path, 0, &redactor).await.unwrap();
+        transcript.write("a ひみつの言葉\n".as_bytes()).await;
+        transcript.write(b"b \xff\xfe\n").await;
+        transcript.close().await.unwrap();
+        let written = std::fs::read(&path).unwrap();
+        assert_eq!(written, b"a [redacted:value]\nb \xff\xfe\n", "{}", String::from_utf8_lossy(&written));
+    }
 }

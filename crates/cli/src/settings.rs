@@ -79,6 +79,12 @@ pub struct AgentSettings {
     pub claude_program: String,
     /// Where Codex is; empty: on the PATH.
     pub codex_program: String,
+    /// How much a model without tools is shown at once, in tokens.
+    pub context_tokens: u64,
+    /// Its longest answer, in tokens.
+    pub answer_tokens: u32,
+    /// Whether its patches may change the definitions of CI.
+    pub may_change_ci: bool,
     /// Names of further environment variables for agents.
     pub env: Vec<String>,
     /// What else agents may read.

@@ -154,7 +154,7 @@ pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
         Adapter::Scripted(playbook) => Adapter::Scripted(folder.join(playbook)),
         Adapter::Acp(argv) => Adapter::Acp(program_at(argv, folder)),
         Adapter::Command(argv) => Adapter::Command(program_at(argv, folder)),
-        Adapter::Claude | Adapter::Codex => adapter,
+        Adapter::Claude | Adapter::Codex | Adapter::Llm(_) => adapter,
     }
 }
 

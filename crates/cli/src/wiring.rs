@@ -11,12 +11,14 @@ use miyabi_core::containment::{Bounds, Network};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
-    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Store, Worktrees,
+    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Patches, Store,
+    Worktrees,
 };
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
 use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
 use miyabi_git::{GitWorktrees, Options as GitOptions};
+use miyabi_model::EndpointModels;
 use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
 use miyabi_store::SqliteStore;
 use serde_json::Value;
@@ -104,7 +106,14 @@ impl Home {
         let boxes: Arc<dyn Boxes> = Arc::new(boxing::boxes(&root, &settings));
         let git = Arc::new(git);
         let keepsakes: Arc<dyn Keepsakes> = Arc::clone(&git) as _;
+        let patches: Arc<dyn Patches> = Arc::clone(&git) as _;
         let worktrees: Arc<dyn Worktrees> = git;
+        let redactor = Arc::new(context.redactor());
+        let models = EndpointModels::new(|name| context.var(name).map(str::to_owned))?;
+        let agents = AgentPrograms::new(agent_options(&root, &shared, &settings))
+            .within(Arc::clone(&boxes))
+            .with_models(Arc::new(models), patches)
+            .redacting(Arc::clone(&redactor));
         if access == Access::Write {
             hide(&root)?;
         }
@@ -133,7 +142,7 @@ impl Home {
             github,
             records,
             deliveries: Arc::clone(&store) as _,
-            agents: Arc::new(agents(&root, &shared, &settings).within(Arc::clone(&boxes))),
+            agents: Arc::new(agents),
             checks: Arc::new(
                 ToolChecks::new(check_options(&root, &shared, &settings)).within(Arc::clone(&boxes)),
             ),
@@ -144,7 +153,7 @@ impl Home {
             clock: Arc::new(SystemClock),
             ids: Uuids,
             admission,
-            redactor: Arc::new(context.redactor()),
+            redactor,
             root,
         })
     }
@@ -214,7 +223,7 @@ fn store(root: &Path, access: Access) -> Result<SqliteStore, CliError> {
     Ok(opened.map_err(Failure::from)?)
 }
 
-fn agents(root: &Path, shared: &Bounds, settings: &Settings) -> AgentPrograms {
+fn agent_options(root: &Path, shared: &Bounds, settings: &Settings) -> AgentOptions {
     let mut options = AgentOptions::new(root, std::env::vars_os());
     options.pass.clone_from(&settings.agent.env);
     // What is no host was refused when the settings were read.
@@ -226,7 +235,10 @@ fn agents(root: &Path, shared: &Bounds, settings: &Settings) -> AgentPrograms {
     if !settings.agent.codex_program.is_empty() {
         options.codex.program = PathBuf::from(&settings.agent.codex_program);
     }
-    AgentPrograms::new(options)
+    options.llm.context_tokens = usize::try_from(settings.agent.context_tokens).unwrap_or(usize::MAX);
+    options.llm.answer_tokens = settings.agent.answer_tokens;
+    options.llm.rules.ci = settings.agent.may_change_ci;
+    options
 }
 
 fn check_options(root: &Path, shared: &Bounds, settings: &Settings) -> CheckOptions {

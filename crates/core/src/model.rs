@@ -92,6 +92,8 @@ pub struct Ask {
     pub tags: BTreeMap<String, String>,
     /// The gateway's name for the conversation so far.
     pub episode: Option<String>,
+    /// The longest answer, in tokens, where the provider wants to be told.
+    pub answer_tokens: u32,
     /// How long it may say nothing.
     pub quiet: Duration,
 }

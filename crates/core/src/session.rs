@@ -89,6 +89,8 @@ pub struct SessionSpec {
     pub worktree: PathBuf,
     /// What it is asked, fences included.
     pub prompt: String,
+    /// The JSON Schema of the answer, where its words are what is wanted; `None`: its work is what it changes.
+    pub answer: Option<serde_json::Value>,
     /// Where its raw output goes, byte by byte.
     pub transcript: PathBuf,
     /// When it is stopped, in seconds from its start.

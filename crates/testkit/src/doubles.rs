@@ -94,7 +94,7 @@ impl Agents for IdleAgents {
     }
 
     async fn run(&self, _: &SessionSpec, watch: &dyn SessionWatch, _: Stop) -> SessionOutcome {
-        watch.started(None, Containment::Plain).await;
+        watch.started(None, Some(Containment::Plain)).await;
         SessionOutcome {
             end: SessionEnd::Completed,
             usage: Usage::default(),

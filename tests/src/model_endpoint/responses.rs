@@ -1,14 +1,13 @@
 //! The same model behind OpenAI's Responses API, for Codex.
 
 use std::io;
-use std::sync::PoisonError;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::{
-    Asked, CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, Shared, Turn, begin_stream, event, respond_json,
+    CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, Request, Shared, Turn, begin_stream, event, respond_json,
 };
 
 /// Items that the model itself said before.
@@ -17,16 +16,14 @@ const SAID: [&str; 2] = ["function_call", "reasoning"];
 pub(super) async fn respond(
     stream: &mut BufReader<TcpStream>,
     shared: &Shared,
-    body: Value,
+    request: &Request,
 ) -> io::Result<()> {
-    let items = body["input"].as_array().map_or(&[][..], Vec::as_slice);
+    let items = request.body["input"].as_array().map_or(&[][..], Vec::as_slice);
     let is_said = |item: &&Value| {
         item["role"] == "assistant" || item["type"].as_str().is_some_and(|kind| SAID.contains(&kind))
     };
     let answers = items.iter().filter(is_said).count();
-    let asked = Asked { answers, body: body.clone() };
-    let turn = (shared.script)(&asked);
-    shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+    let turn = shared.turn(request, answers);
     let message = |text: &str| {
         let content = json!([{ "type": "output_text", "text": text, "annotations": [] }]);
         json!({ "type": "message", "role": "assistant", "id": format!("msg_{answers}"), "content": content })

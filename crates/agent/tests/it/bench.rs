@@ -33,8 +33,8 @@ pub(crate) struct Watch {
 
 #[async_trait]
 impl SessionWatch for Watch {
-    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
-        *self.containment.lock().unwrap() = Some(containment);
+    async fn started(&self, process: Option<ProcessMark>, containment: Option<Containment>) {
+        *self.containment.lock().unwrap() = containment;
         self.started.lock().unwrap().push(process);
     }
 
@@ -96,6 +96,7 @@ impl Bench {
             transcript: self.root.path().join("logs/会話.log"),
             deadline_secs: 120,
             grace_secs: 5,
+            answer: None,
             stall_secs: 0,
             transcript_bytes: 0,
         }

@@ -50,7 +50,7 @@ pub struct RunIssueArgs {
     /// File the issue in this Markdown file first, then run it: the first line is the title
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Who does the tasks: `claude`, `codex`, `acp:<program>`, `command:<program>` or `scripted:<playbook.yaml>`
+    /// Who does the tasks: `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`
     #[arg(long, value_name = "AGENT")]
     pub agent: Option<Adapter>,
     /// Show what would happen, and write nothing

@@ -98,6 +98,8 @@ pub(super) fn of_ranges(
         ("run.min_free_disk_mb", 0.0, 1e9),
         ("run.min_free_memory_mb", 0.0, 1e9),
         ("worktree.quota", 0.0, 100_000.0),
+        ("agent.context_tokens", 2_000.0, 1e7),
+        ("agent.answer_tokens", 256.0, 1e6),
         ("agent.memory_mb", 0.0, 1e9),
         ("agent.processes", 0.0, 1e9),
         ("agent.cpu_percent", 0.0, 1e6),

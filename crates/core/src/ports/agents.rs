@@ -36,8 +36,8 @@ pub trait Agents: Send + Sync {
 /// Who looks on while a session runs.
 #[async_trait]
 pub trait SessionWatch: Send + Sync {
-    /// The program runs, and is kept in like this; returns when that is durable, so that a restart finds it.
-    async fn started(&self, process: Option<ProcessMark>, containment: Containment);
+    /// The program runs, and is kept in like this (`None`: none does); returns when that is durable, so that a restart finds it.
+    async fn started(&self, process: Option<ProcessMark>, containment: Option<Containment>);
     /// Something was seen in its output. Must not block.
     fn event(&self, event: &AgentEvent);
 }

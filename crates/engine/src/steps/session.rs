@@ -84,7 +84,7 @@ impl Seat {
         values["schema"] = schema.clone();
         values["fence"] = Value::String(world.ids.new_id());
         let prompt = world.agents.prompt(template, &values)?;
-        let outcome = self.run(world, adapter, worktree, prompt).await?;
+        let outcome = self.run(world, adapter, worktree, prompt, Some(schema.clone())).await?;
         let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
         serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
     }
@@ -96,6 +96,7 @@ impl Seat {
         adapter: &Adapter,
         worktree: &Worktree,
         prompt: String,
+        answer: Option<Value>,
     ) -> Result<SessionOutcome, Failure> {
         let spec = SessionSpec {
             session: self.session.clone(),
@@ -105,6 +106,7 @@ impl Seat {
             adapter: adapter.clone(),
             worktree: worktree.path.clone(),
             prompt,
+            answer,
             transcript: self.transcript.clone(),
             deadline_secs: self.deadline_secs,
             grace_secs: self.grace_secs,
@@ -173,14 +175,14 @@ struct Watch<'a> {
 
 #[async_trait]
 impl SessionWatch for Watch<'_> {
-    async fn started(&self, process: Option<ProcessMark>, containment: Containment) {
+    async fn started(&self, process: Option<ProcessMark>, containment: Option<Containment>) {
         let started = SessionStarted {
             session: self.seat.session.clone(),
             step: self.seat.step.clone(),
             attempt: self.seat.attempt,
             adapter: self.adapter.to_string(),
             process,
-            containment: Some(containment),
+            containment,
             worktree: self.worktree.path.clone(),
             base: self.worktree.base.clone(),
             transcript: self.seat.transcript.clone(),

@@ -114,7 +114,7 @@ impl Attempt {
             Some(_) => None,
             None => {
                 let prompt = self.prepare(&worktree, &conflicts).await?;
-                Some(self.seat.run(&self.world, &self.adapter, &worktree, prompt).await?)
+                Some(self.seat.run(&self.world, &self.adapter, &worktree, prompt, None).await?)
             }
         };
         let paths: Vec<_> = conflicts.iter().map(|file| file.path.clone()).collect();

@@ -1,0 +1,127 @@
+//! The port `Models`, over HTTP.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::model::{Ask, ModelFault, Provider, Route, Said};
+use miyabi_core::ports::Models;
+use tokio::time::timeout;
+
+use crate::answer::Answer;
+use crate::endpoint::Endpoint;
+use crate::stream::Events;
+use crate::{fault, question};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(30);
+/// How much of an error is read, in bytes.
+const ERROR: usize = 64 * 1024;
+
+type Body = Full<std::io::Cursor<Vec<u8>>>;
+
+/// Models behind the endpoints that the environment names.
+///
+/// Keys are read once and stay here: they are in no request but those to their own endpoint, in no error and no log.
+#[derive(Debug, Clone)]
+pub struct EndpointModels {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    endpoints: BTreeMap<&'static str, Endpoint>,
+}
+
+impl EndpointModels {
+    /// Those of this environment. Connects to nobody.
+    ///
+    /// Errors: `Input` for an address that is none, `Unavailable` when this machine's certificates cannot be read.
+    pub fn new(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let mut endpoints = BTreeMap::new();
+        for provider in Provider::ALL {
+            endpoints
+                .extend(Endpoint::of(provider, &variable)?.map(|endpoint| (provider.as_str(), endpoint)));
+        }
+        let mut plain = HttpConnector::new();
+        plain.enforce_http(false);
+        plain.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|error| {
+                Failure::new(FailureClass::Unavailable, format!("read the machine's certificates: {error}"))
+                    .hint("install them (package `ca-certificates`)")
+            })?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(plain);
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), endpoints })
+    }
+
+    fn endpoint(&self, route: &Route) -> Option<&Endpoint> {
+        self.endpoints.get(route.provider.as_str())
+    }
+
+    fn request(&self, route: &Route, ask: &Ask) -> Result<Request<Body>, ModelFault> {
+        let endpoint =
+            self.endpoint(route).ok_or_else(|| ModelFault::Denied(Endpoint::missing(route).message))?;
+        let body = question::body(route, ask).to_string().into_bytes();
+        let mut request = Request::post(endpoint.address.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream")
+            .header(header::USER_AGENT, concat!("miyabi/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(std::io::Cursor::new(body)))
+            .map_err(|_| ModelFault::Wrong("the question could not be put".to_owned()))?;
+        let login = endpoint.login();
+        let login = login.ok_or_else(|| ModelFault::Denied("the key is no word of a header".to_owned()))?;
+        request.headers_mut().extend(login);
+        Ok(request)
+    }
+}
+
+#[async_trait]
+impl Models for EndpointModels {
+    async fn ask(&self, route: &Route, ask: &Ask) -> Result<Said, ModelFault> {
+        let asked = self.client.request(self.request(route, ask)?);
+        let answer = in_time(ask, asked).await?.map_err(|error| ModelFault::Broken(fault::causes(&error)))?;
+        if !answer.status().is_success() {
+            return Err(refusal(ask, answer).await);
+        }
+        let (mut body, mut events) = (answer.into_body(), Events::default());
+        let mut answer = Answer::of(route.provider);
+        while let Some(frame) = in_time(ask, body.frame()).await? {
+            let frame = frame.map_err(|error| ModelFault::Broken(fault::causes(&error)))?;
+            if let Some(bytes) = frame.data_ref() {
+                events.push(bytes, |piece| answer.take(piece))?;
+            }
+        }
+        answer.finish()
+    }
+
+    fn missing(&self, route: &Route) -> Option<Failure> {
+        self.endpoint(route).is_none().then(|| Endpoint::missing(route))
+    }
+}
+
+/// What comes before the other side has been silent for too long.
+async fn in_time<T>(ask: &Ask, coming: impl Future<Output = T>) -> Result<T, ModelFault> {
+    let silent = || ModelFault::Broken(format!("nothing came for {} s", ask.quiet.as_secs()));
+    timeout(ask.quiet, coming).await.map_err(|_| silent())
+}
+
+async fn refusal<B>(ask: &Ask, answer: Response<B>) -> ModelFault
+where
+    B: BodyExt + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Data: Send,
+{
+    let (head, body) = answer.into_parts();
+    let read = in_time(ask, Limited::new(body, ERROR).collect()).await;
+    let body = read.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+    let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let after = after.and_then(|seconds| Some(Duration::from_secs(seconds.trim().parse().ok()?)));
+    fault::of_status(head.status.as_u16(), &String::from_utf8_lossy(&body), after)
+}
