@@ -1,4 +1,4 @@
-//! Asks models behind endpoints, and keeps their keys.
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod endpoint;
