@@ -46,6 +46,7 @@ impl StepRunner for Tasks {
                 containment: None,
                 worktree: "/repo/.worktrees/issue-500-task1".into(),
                 base: fixtures::commit(0),
+                resumes: None,
                 transcript: "/repo/.miyabi/runs/x/task-500-1.1.log".into(),
             };
             progress.tell(EventBody::SessionStarted(Box::new(started))).await;

@@ -120,6 +120,8 @@ pub fn spec(root: &Path, adapter: Adapter, prompt: &str) -> SessionSpec {
         deadline_secs: 120,
         grace_secs: 5,
         answer: None,
+        resume: None,
+        state: root.join("state"),
         stall_secs: 0,
         transcript_bytes: 0,
     }

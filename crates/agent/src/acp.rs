@@ -9,18 +9,20 @@ mod permission;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::containment::Containment;
-use miyabi_core::session::{AgentEvent, Usage};
+use miyabi_core::session::{AgentEvent, Resume, SessionSpec, Usage};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use message::{Answered, Asked, Greeting, Opened, Update, Updated, VERSION, no_such_method, request, result};
+use message::{
+    Answered, Asked, Greeting, Modes, Opened, Update, Updated, VERSION, no_such_method, request, result,
+};
 
 /// Text of one message that is kept, in bytes.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 
 /// One line by itself, of a conversation that is not known; pure.
 pub fn normalize(line: &str) -> Vec<AgentEvent> {
-    let mut client = Client::new(Path::new("/"), "", Containment::Plain);
+    let mut client = Client::about(Path::new("/"), "", Containment::Plain);
     client.line(line).0
 }
 
@@ -31,6 +33,7 @@ enum Stage {
     Opening,
     Choosing,
     Prompting,
+    Loading,
     Over,
 }
 
@@ -39,6 +42,8 @@ enum Stage {
 pub(crate) struct Client {
     worktree: PathBuf,
     prompt: String,
+    /// The conversation that is gone on with, where the program can.
+    resume: Option<Resume>,
     containment: Containment,
     stage: Stage,
     /// Its own name for the conversation.
@@ -51,11 +56,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A conversation about one prompt in that worktree, with a program that is kept in like this.
-    pub(crate) fn new(worktree: &Path, prompt: &str, containment: Containment) -> Self {
+    /// The conversation of this session with a program that is kept in like this.
+    pub(crate) fn new(spec: &SessionSpec, containment: Containment) -> Self {
+        Self { resume: spec.resume.clone(), ..Self::about(&spec.worktree, &spec.prompt, containment) }
+    }
+
+    /// A conversation about one prompt in that worktree.
+    fn about(worktree: &Path, prompt: &str, containment: Containment) -> Self {
         Self {
             worktree: worktree.to_owned(),
             prompt: prompt.to_owned(),
+            resume: None,
             containment,
             stage: Stage::Greeting,
             session: String::new(),
@@ -102,27 +113,33 @@ impl Client {
         match self.stage {
             Stage::Greeting => match read::<Greeting>(answer) {
                 Some(greeting) if greeting.protocol_version == VERSION => {
-                    self.stage = Stage::Opening;
-                    let params = json!({ "cwd": self.worktree, "mcpServers": [] });
-                    (Vec::new(), vec![request(self.stage as u64, "session/new", &params)])
+                    let can = greeting.agent_capabilities.load_session;
+                    let next = match self.resume.as_ref().filter(|_| can) {
+                        Some(resume) => {
+                            self.stage = Stage::Loading;
+                            self.session.clone_from(&resume.name);
+                            let params =
+                                json!({ "sessionId": resume.name, "cwd": self.worktree, "mcpServers": [] });
+                            request(self.stage as u64, "session/load", &params)
+                        }
+                        None => self.opening(),
+                    };
+                    (Vec::new(), vec![next])
                 }
                 _ => self.end(false, "it speaks another version of the protocol"),
             },
-            Stage::Opening => match read::<Opened>(answer) {
-                Some(opened) => {
-                    let named = AgentEvent::Named { session: opened.session_id.clone() };
-                    self.session.clone_from(&opened.session_id);
-                    let next = match permission::mode(opened.modes.as_ref(), self.containment) {
-                        Some(mode) => {
-                            self.stage = Stage::Choosing;
-                            let params = json!({ "sessionId": self.session, "modeId": mode });
-                            request(self.stage as u64, "session/set_mode", &params)
-                        }
-                        None => self.prompting(),
-                    };
-                    (vec![named], vec![next])
+            Stage::Loading => {
+                if let Some(resume) = self.resume.take() {
+                    self.prompt = resume.prompt;
                 }
-                None => self.end(false, "it opened no session"),
+                self.opened(read::<Opened>(answer).unwrap_or_default().modes.as_ref())
+            }
+            Stage::Opening => match read::<Opened>(answer) {
+                Some(Opened { session_id: Some(session), modes }) => {
+                    self.session = session;
+                    self.opened(modes.as_ref())
+                }
+                _ => self.end(false, "it opened no session"),
             },
             Stage::Choosing => (Vec::new(), vec![self.prompting()]),
             Stage::Prompting => {
@@ -140,6 +157,25 @@ impl Client {
         }
     }
 
+    fn opening(&mut self) -> String {
+        self.stage = Stage::Opening;
+        let params = json!({ "cwd": self.worktree, "mcpServers": [] });
+        request(self.stage as u64, "session/new", &params)
+    }
+
+    fn opened(&mut self, modes: Option<&Modes>) -> (Vec<AgentEvent>, Vec<String>) {
+        let named = AgentEvent::Named { session: self.session.clone() };
+        let next = match permission::mode(modes, self.containment) {
+            Some(mode) => {
+                self.stage = Stage::Choosing;
+                let params = json!({ "sessionId": self.session, "modeId": mode });
+                request(self.stage as u64, "session/set_mode", &params)
+            }
+            None => self.prompting(),
+        };
+        (vec![named], vec![next])
+    }
+
     fn prompting(&mut self) -> String {
         self.stage = Stage::Prompting;
         let prompt = json!([{ "type": "text", "text": std::mem::take(&mut self.prompt) }]);
@@ -149,6 +185,10 @@ impl Client {
 
     /// It answered with an error: there is nothing left to be asked.
     fn refused(&mut self, error: &Value) -> (Vec<AgentEvent>, Vec<String>) {
+        if self.stage == Stage::Loading {
+            // Then it begins with the whole task.
+            return (Vec::new(), vec![self.opening()]);
+        }
         if self.stage == Stage::Choosing {
             // Then it asks, and is answered.
             return (Vec::new(), vec![self.prompting()]);
@@ -178,6 +218,10 @@ impl Client {
     }
 
     fn update(&mut self, update: Update, line: &str) -> Vec<AgentEvent> {
+        if self.stage == Stage::Loading {
+            // It tells what was said before.
+            return Vec::new();
+        }
         match update {
             Update::AgentMessageChunk { content } => {
                 if self.words.len() < LONGEST_MESSAGE {

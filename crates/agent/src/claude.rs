@@ -71,14 +71,18 @@ impl Default for ClaudeOptions {
 }
 
 impl ClaudeOptions {
-    /// The arguments of a session; the prompt comes on standard input.
-    pub(crate) fn command_line(&self) -> Vec<OsString> {
+    /// The arguments of a session, or of one that goes on with the one of that name; the prompt comes on standard input.
+    pub(crate) fn command_line(&self, resume: Option<&str>) -> Vec<OsString> {
         let fixed = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"];
         let mut arguments: Vec<OsString> = fixed.into_iter().map(OsString::from).collect();
         if !self.allowed_tools.is_empty() {
             // One argument: the option would swallow whatever follows several.
             arguments.push("--allowedTools".into());
             arguments.push(self.allowed_tools.join(",").into());
+        }
+        if let Some(name) = resume {
+            // One word: a name that begins with a dash is no option.
+            arguments.push(format!("--resume={name}").into());
         }
         arguments.extend(self.arguments.iter().map(OsString::from));
         arguments

@@ -29,8 +29,9 @@ impl Default for CodexOptions {
 }
 
 impl CodexOptions {
-    /// The arguments of a session that is kept in like this; the prompt comes on standard input.
-    pub(crate) fn command_line(&self, containment: Containment) -> Vec<OsString> {
+    /// The arguments of a session that is kept in like this, or of one that goes on with the one of that name; the prompt
+    /// comes on standard input.
+    pub(crate) fn command_line(&self, containment: Containment, resume: Option<&str>) -> Vec<OsString> {
         let sandbox = match containment {
             // Its own sandbox lets it write in its folder; what it would have to ask for is refused.
             Containment::Plain => "workspace-write",
@@ -39,8 +40,12 @@ impl CodexOptions {
         };
         let fixed = ["exec", "--json", "--color", "never", "--sandbox", sandbox];
         let quiet = ["-c", "approval_policy=\"never\"", "-c", "check_for_update_on_startup=false"];
+        let last: Vec<OsString> = match resume {
+            Some(name) => ["resume", "--", name, "-"].map(OsString::from).into(),
+            None => vec!["-".into()],
+        };
         let arguments = fixed.into_iter().chain(quiet).map(OsString::from);
-        arguments.chain(self.arguments.iter().map(OsString::from)).chain(["-".into()]).collect()
+        arguments.chain(self.arguments.iter().map(OsString::from)).chain(last).collect()
     }
 }
 

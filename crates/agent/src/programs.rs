@@ -10,7 +10,7 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{Agents, Boxes, Models, NoBoxes, Patches, SessionWatch, Stop};
 use miyabi_core::redact::Redactor;
-use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionOutcome, SessionSpec};
+use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
 
 use crate::bounds::bounds;
 use crate::census::{self, Wanted};
@@ -109,7 +109,12 @@ impl AgentPrograms {
             folder: launch.folder,
             environment: launch.environment,
         };
-        let bounds = bounds(&spec.adapter, &spec.worktree, &self.options.shared, &command.environment);
+        let mut bounds = bounds(&spec.adapter, &spec.worktree, &self.options.shared, &command.environment);
+        if spec.resume.is_none() {
+            // What an earlier session left there is of no use to one that begins.
+            let _nothing_is_there = tokio::fs::remove_dir_all(&spec.state).await;
+        }
+        bounds.home = spec.adapter.can_resume().then(|| spec.state.clone());
         let contained = self.boxes.contain(command, &bounds).await?;
         launch.program = contained.command.program;
         launch.arguments = contained.command.arguments;
@@ -171,19 +176,20 @@ impl AgentPrograms {
 
     fn launch_claude(&self, spec: &SessionSpec) -> Result<Launch, Failure> {
         let options = &self.options.claude;
-        let mut launch = self.launch(spec, self.find_claude()?, options.command_line(), &FOR_CLAUDE);
+        let mut launch =
+            self.launch(spec, self.find_claude()?, options.command_line(resumed(spec)), &FOR_CLAUDE);
         for (name, value) in claude::ENVIRONMENT {
             launch.environment.retain(|(ours, _)| ours != name);
             launch.environment.push((name.into(), value.into()));
         }
-        launch.input = spec.prompt.clone().into_bytes();
+        launch.input = told(spec).into();
         Ok(launch)
     }
 
     fn launch_codex(&self, spec: &SessionSpec, containment: Containment) -> Result<Launch, Failure> {
-        let arguments = self.options.codex.command_line(containment);
+        let arguments = self.options.codex.command_line(containment, resumed(spec));
         let mut launch = self.launch(spec, self.find_codex()?, arguments, &FOR_CODEX);
-        launch.input = spec.prompt.clone().into_bytes();
+        launch.input = told(spec).into();
         Ok(launch)
     }
 
@@ -205,6 +211,16 @@ impl AgentPrograms {
         let program = self.find(&program, &spec.worktree)?;
         Ok(self.launch(spec, program, arguments, &[]))
     }
+}
+
+/// The session that is gone on with, as its program calls it.
+fn resumed(spec: &SessionSpec) -> Option<&str> {
+    spec.resume.as_ref().map(|resume| resume.name.as_str())
+}
+
+/// What the program is told: the task, or to go on with it.
+fn told(spec: &SessionSpec) -> &str {
+    spec.resume.as_ref().map_or(&spec.prompt, |resume| &resume.prompt)
 }
 
 fn no_models() -> Failure {
@@ -243,7 +259,7 @@ impl Agents for AgentPrograms {
             Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
             Adapter::Codex => (self.launch_codex(spec, containment), Reader::Codex(codex::Reader::default())),
             Adapter::Acp(argv) => {
-                let client = acp::Client::new(&spec.worktree, &spec.prompt, containment);
+                let client = acp::Client::new(spec, containment);
                 (self.launch_acp(spec, argv), Reader::Acp(Box::new(client)))
             }
             Adapter::Command(argv) => (self.launch_command(spec, argv), Reader::Command),
@@ -266,7 +282,14 @@ impl Agents for AgentPrograms {
             Err(failure) => Err(failure),
         };
         match launch {
-            Ok(launch) => session::run(spec, launch, reader, &self.redactor, watch, stop).await,
+            Ok(launch) => {
+                let outcome = session::run(spec, launch, reader, &self.redactor, watch, stop).await;
+                // Only who was stopped may be gone on with.
+                if outcome.end != SessionEnd::Stopped {
+                    let _nothing_is_there = tokio::fs::remove_dir_all(&spec.state).await;
+                }
+                outcome
+            }
             Err(failure) => not_started(&failure),
         }
     }

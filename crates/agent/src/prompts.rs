@@ -9,7 +9,7 @@ use miyabi_core::failure::{Failure, FailureClass};
 use serde_json::Value;
 
 /// The built-in templates by name.
-const BUILT_IN: [(&str, &str); 9] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("analyst", include_str!("../../../prompts/analyst.md")),
     ("codegen", include_str!("../../../prompts/codegen.md")),
     ("coordinator", include_str!("../../../prompts/coordinator.md")),
@@ -17,6 +17,7 @@ const BUILT_IN: [(&str, &str); 9] = [
     ("model-again", include_str!("../../../prompts/model-again.md")),
     ("model-files", include_str!("../../../prompts/model-files.md")),
     ("resolve", include_str!("../../../prompts/resolve.md")),
+    ("resume", include_str!("../../../prompts/resume.md")),
     ("reviewer", include_str!("../../../prompts/reviewer.md")),
     ("rework", include_str!("../../../prompts/rework.md")),
 ];

@@ -5,10 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::lines::LONGEST;
 use miyabi_core::redact::Redactor;
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::AsyncWriteExt;
+
+/// The longest line that is held back until it ends, in bytes.
+const LONGEST: usize = 64 * 1024;
 
 /// An open transcript. Writing never fails: the first error is kept and told at the end, so that a full disk does
 /// not stop the reading of a program's output and with it the program.
@@ -98,18 +100,20 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Takes a chunk, and gives what is whole lines by now. A line that grows beyond [`LONGEST`] is given in pieces.
+    /// Takes a chunk, and gives what is whole lines by now. A line that grows beyond [`LONGEST`] is given in pieces, cut
+    /// where no secret has a part on both sides.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.rest.extend_from_slice(chunk);
-        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
-        match whole {
-            Some(end) => {
-                let rest = self.rest.split_off(end);
-                std::mem::replace(&mut self.rest, rest)
+        let last = |is_end: fn(&u8) -> bool| self.rest.iter().rposition(is_end).map(|end| end + 1);
+        let end = match last(|byte| *byte == b'\n') {
+            Some(end) => end,
+            None if self.rest.len() > LONGEST => {
+                last(|byte| b" \t\",;'".contains(byte)).unwrap_or(self.rest.len())
             }
-            None if self.rest.len() > LONGEST => self.take(),
-            None => Vec::new(),
-        }
+            None => return Vec::new(),
+        };
+        let rest = self.rest.split_off(end);
+        std::mem::replace(&mut self.rest, rest)
     }
 
     /// What is left.
@@ -130,6 +134,9 @@ mod tests {
         assert_eq!(unfinished.take(), b"more");
         assert_eq!(unfinished.push(&vec![b'x'; LONGEST]), b"");
         assert_eq!(unfinished.push(b"y").len(), LONGEST + 1);
+        assert_eq!(unfinished.push(&vec![b'x'; LONGEST]), b"");
+        assert!(unfinished.push(b"x, secr").ends_with(b"x, "), "it is cut behind a word");
+        assert_eq!(unfinished.push(b"et\n"), b"secret\n");
     }
 
     #[tokio::test]

@@ -160,7 +160,8 @@ impl Boxes for MachineBoxes {
         if self.options.demand == Demand::Off {
             return Ok(Contained { command, containment, refused, held: Arc::new(()) });
         }
-        let private = Private::new(&self.options.private).map_err(|error| self.no_room(&error))?;
+        let private = Private::new(&self.options.private, bounds.home.as_deref())
+            .map_err(|error| self.no_room(&error))?;
         let cgroup = Cgroup::new(&self.options.limits);
         let mut bounds = bounds.clone();
         bounds.readable.extend(self.options.readable.iter().cloned());

@@ -54,6 +54,7 @@ pub(crate) fn wrap(
         let entry = Entry { relay: Some(SOCKET.into()), ..Entry::default() };
         first = std::iter::once(RELAY.into()).chain(entry.arguments()).collect();
     }
+    private.unbend(in_home(&mounts, &private.home()))?;
     let mut words: Vec<OsString> = FLAGS.iter().map(OsString::from).collect();
     if bounds.network != Network::Anywhere {
         words.push("--unshare-net".into());
@@ -69,6 +70,15 @@ pub(crate) fn wrap(
         }
     }
     Ok(CommandLine { program: bwrap.to_owned(), arguments: words, folder, environment })
+}
+
+/// The places that lie in the private home, as they are called there.
+fn in_home<'a>(mounts: &'a [Mount], home: &Path) -> impl Iterator<Item = &'a Path> {
+    let is_home = |mount: &&Mount| matches!(mount, Mount::Private { by, .. } if by == home);
+    let homes: Vec<&Path> = mounts.iter().filter(is_home).map(Mount::place).collect();
+    homes
+        .into_iter()
+        .flat_map(|home| mounts.iter().filter_map(move |mount| mount.place().strip_prefix(home).ok()))
 }
 
 fn mounts(

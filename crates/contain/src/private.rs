@@ -13,11 +13,12 @@ const LONGEST_SOCKET: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Private {
     folder: PathBuf,
+    home: PathBuf,
 }
 
 impl Private {
-    /// A new one below that folder.
-    pub(crate) fn new(below: &Path) -> io::Result<Self> {
+    /// A new one below that folder. A home that is kept elsewhere is made when it is not there, and stays.
+    pub(crate) fn new(below: &Path, kept: Option<&Path>) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let us = std::process::id();
         let began = began(us).unwrap_or_default();
@@ -28,10 +29,11 @@ impl Private {
             match fs::create_dir(&folder) {
                 Ok(()) => {
                     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-                    let private = Self { folder };
-                    for part in [private.home(), private.temp()] {
-                        fs::create_dir(&part)?;
-                    }
+                    let home = kept.map_or_else(|| folder.join("home"), Path::to_owned);
+                    let private = Self { folder, home };
+                    fs::create_dir(private.temp())?;
+                    fs::create_dir_all(&private.home)?;
+                    fs::set_permissions(&private.home, fs::Permissions::from_mode(0o700))?;
                     return Ok(private);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -42,7 +44,24 @@ impl Private {
 
     /// The home.
     pub(crate) fn home(&self) -> PathBuf {
-        self.folder.join("home")
+        self.home.clone()
+    }
+
+    /// Makes the home empty when a link in it stands on the way to a place where something is to be shown: what makes the box
+    /// would follow it, with rights that the program which left it there does not have.
+    pub(crate) fn unbend<'a>(&self, mut places: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+        let is_bent = |place: &Path| {
+            let mut at = self.home.clone();
+            place.components().any(|part| {
+                at.push(part);
+                at.is_symlink()
+            })
+        };
+        if places.any(is_bent) {
+            remove(&self.home)?;
+            fs::create_dir_all(&self.home)?;
+        }
+        Ok(())
     }
 
     /// A file with this text, to be shown in another place.
@@ -130,9 +149,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_kept_home_stays_unless_a_link_bends_a_way_through_it() {
+        let below = tempfile::tempdir().unwrap();
+        let kept = below.path().join("state");
+        let private = || Private::new(&below.path().join("box"), Some(&kept)).unwrap();
+        let places = || [".claude/.credentials.json", ""].into_iter().map(Path::new);
+        drop(private());
+        fs::create_dir(kept.join(".claude")).unwrap();
+        fs::write(kept.join(".claude/session"), "x").unwrap();
+        std::os::unix::fs::symlink("/etc", kept.join("a link of no account")).unwrap();
+        private().unbend(places()).unwrap();
+        assert!(kept.join(".claude/session").exists(), "it is kept");
+        fs::rename(kept.join(".claude"), below.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(below.path().join("elsewhere"), kept.join(".claude")).unwrap();
+        private().unbend(places()).unwrap();
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), 0, "what was bent is gone");
+        assert!(below.path().join("elsewhere/session").exists(), "and nothing behind it");
+    }
+
+    #[test]
     fn what_dead_processes_left_goes_and_what_lives_stays() {
         let below = tempfile::tempdir().unwrap();
-        let private = Private::new(below.path()).unwrap();
+        let private = Private::new(below.path(), None).unwrap();
         for left in ["1.7.0", "4000000.1.3"] {
             fs::create_dir_all(below.path().join(left).join("home/深い")).unwrap();
         }

@@ -76,6 +76,9 @@ pub struct Bounds {
     /// Files and folders in which it keeps its own state. A box with files of its own begins with empty ones, in which
     /// only what `writable` and `readable` name is there.
     pub own: Vec<PathBuf>,
+    /// The folder that is its home in a box with files of its own, where one is to be there after the box; made when it is
+    /// not there.
+    pub home: Option<PathBuf>,
     /// Files of which it sees another text: the place, and the text. A box that cannot show another one shows none of
     /// the folder around it.
     pub replaced: Vec<(PathBuf, String)>,

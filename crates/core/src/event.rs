@@ -47,6 +47,13 @@ pub enum EventBody {
     },
     /// An agent program was started for an attempt.
     SessionStarted(Box<SessionStarted>),
+    /// An agent program said what it calls its session: by this it can be resumed, or found at a gateway.
+    SessionNamed {
+        /// The session.
+        session: SessionId,
+        /// The program's own name for it.
+        name: String,
+    },
     /// An agent program ended.
     SessionEnded(Box<SessionEnded>),
     /// An attempt did what it should. Some steps are judged before they count as succeeded.
@@ -211,6 +218,9 @@ pub struct SessionStarted {
     pub worktree: PathBuf,
     /// The commit that its worktree started from.
     pub base: CommitId,
+    /// The session that it goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<SessionId>,
     /// Its raw output.
     pub transcript: PathBuf,
 }

@@ -97,6 +97,8 @@ pub struct SessionState {
     pub attempt: u32,
     /// How it is driven.
     pub adapter: String,
+    /// What the program calls it.
+    pub name: Option<String>,
     /// How to recognise its process.
     pub process: Option<ProcessMark>,
     /// The commit that its worktree started from.

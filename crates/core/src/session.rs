@@ -28,6 +28,13 @@ pub enum Adapter {
     Scripted(PathBuf),
 }
 
+impl Adapter {
+    /// Whether its program can go on with a session that ended in the middle.
+    pub fn can_resume(&self) -> bool {
+        matches!(self, Self::Claude | Self::Codex | Self::Acp(_))
+    }
+}
+
 impl fmt::Display for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,7 +98,12 @@ pub struct SessionSpec {
     pub prompt: String,
     /// The JSON Schema of the answer, where its words are what is wanted; `None`: its work is what it changes.
     pub answer: Option<serde_json::Value>,
-    /// Where its raw output goes, byte by byte.
+    /// The session of an earlier miyabi that it goes on with, where the program can.
+    pub resume: Option<Resume>,
+    /// A folder for what the program keeps for itself, where it is in a box: with it a later miyabi can go on. It goes when
+    /// the session ends otherwise than by being stopped.
+    pub state: PathBuf,
+    /// Where its raw output goes, without secrets.
     pub transcript: PathBuf,
     /// When it is stopped, in seconds from its start.
     pub deadline_secs: u64,
@@ -102,6 +114,15 @@ pub struct SessionSpec {
     /// From this size on the transcript goes on in a new file, and what is older than the one before is let go; 0: any
     /// size.
     pub transcript_bytes: u64,
+}
+
+/// A session that ended in the middle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// What the program calls it.
+    pub name: String,
+    /// What it is told instead of the whole task.
+    pub prompt: String,
 }
 
 /// A process that can be recognised later, even after its number was given to another one.

@@ -66,6 +66,7 @@ fn fact(event: &Event) -> Option<Fact> {
         | EventBody::StepSkipped { .. }
         | EventBody::StepCancelled { .. }
         | EventBody::GateDecided { .. }
+        | EventBody::SessionNamed { .. }
         | EventBody::Signalled { .. }
         | EventBody::CancelRequested { .. } => None,
     }
@@ -124,11 +125,12 @@ mod tests {
                     | EventBody::StepSkipped { .. }
                     | EventBody::StepCancelled { .. }
                     | EventBody::GateDecided { .. }
+                    | EventBody::SessionNamed { .. }
                     | EventBody::Signalled { .. }
                     | EventBody::CancelRequested { .. }
             )
         };
         assert!(without.iter().all(expected), "{without:?}");
-        assert_eq!(without.len(), 9);
+        assert_eq!(without.len(), 10);
     }
 }

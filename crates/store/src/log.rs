@@ -174,6 +174,7 @@ fn name(body: &EventBody) -> &'static str {
         EventBody::RunStarted(_) => "run_started",
         EventBody::StepStarted { .. } => "step_started",
         EventBody::SessionStarted(_) => "session_started",
+        EventBody::SessionNamed { .. } => "session_named",
         EventBody::SessionEnded(_) => "session_ended",
         EventBody::StepSucceeded { .. } => "step_succeeded",
         EventBody::StepFailed { .. } => "step_failed",

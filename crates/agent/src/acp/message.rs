@@ -15,12 +15,23 @@ pub(super) const VERSION: u64 = 1;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Greeting {
     pub(super) protocol_version: u64,
+    #[serde(default)]
+    pub(super) agent_capabilities: Capabilities,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Capabilities {
+    /// Whether it can go on with an earlier session.
+    #[serde(default)]
+    pub(super) load_session: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Opened {
-    pub(super) session_id: String,
+    #[serde(default)]
+    pub(super) session_id: Option<String>,
     #[serde(default)]
     pub(super) modes: Option<Modes>,
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn client() -> Client {
-    Client::new(Path::new("/w/雅"), "「雅」 を書く", Containment::Bubblewrap)
+    Client::about(Path::new("/w/雅"), "「雅」 を書く", Containment::Bubblewrap)
 }
 
 /// What the lines mean and what is answered, until it is over.

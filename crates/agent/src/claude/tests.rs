@@ -212,7 +212,7 @@ fn the_command_line_is_what_the_program_takes() {
         arguments: ["--model", "opus"].map(str::to_owned).to_vec(),
         ..ClaudeOptions::default()
     };
-    let line = options.command_line().into_iter().map(|word| word.into_string().unwrap());
+    let line = options.command_line(Some("-x")).into_iter().map(|word| word.into_string().unwrap());
     assert_eq!(
         line.collect::<Vec<_>>(),
         [
@@ -224,6 +224,7 @@ fn the_command_line_is_what_the_program_takes() {
             "acceptEdits",
             "--allowedTools",
             "Read,Bash(cargo test:*)",
+            "--resume=-x",
             "--model",
             "opus",
         ]

@@ -97,6 +97,8 @@ impl Bench {
             deadline_secs: 120,
             grace_secs: 5,
             answer: None,
+            resume: None,
+            state: self.root.path().join("state"),
             stall_secs: 0,
             transcript_bytes: 0,
         }

@@ -93,7 +93,7 @@ async fn exit_codes_signals_and_output_come_through() {
     let detail = "the program ended with exit code 3: うまく".to_owned();
     assert_eq!(outcome.end, SessionEnd::Failed { detail });
     assert_eq!(outcome.last_message.as_deref(), Some("Do it."));
-    assert_eq!(bench.transcript(), "Do it.うまく\n");
+    assert_eq!(bench.transcript(), "うまく\nDo it.", "a line stands where it ends");
 }
 
 #[tokio::test]

@@ -15,7 +15,10 @@ use super::text;
 /// The line that progress shows for an event; `None` for what only the whole log needs. `run` is the state with it.
 pub fn line(run: &Run, event: &Event) -> Option<String> {
     let quiet = match &event.body {
-        EventBody::SessionStarted(_) | EventBody::IntentRecorded(_) | EventBody::IntentDone { .. } => true,
+        EventBody::SessionNamed { .. }
+        | EventBody::SessionStarted(_)
+        | EventBody::IntentRecorded(_)
+        | EventBody::IntentDone { .. } => true,
         EventBody::GateDecided { gate, .. } => matches!(gate, Gate::Proceed | Gate::Escalate),
         EventBody::StepStarted { step, .. } => is_light(run, step),
         EventBody::SessionEnded(ended) => {
@@ -41,12 +44,16 @@ pub fn describe(run: &Run, event: &Event) -> String {
         EventBody::StepStarted { step, attempt } => format!("{} started{}", step, tries(*attempt)),
         EventBody::SessionStarted(session) => {
             let kept = session.containment.map(|level| format!(" ({level})")).unwrap_or_default();
+            let does = if session.resumes.is_some() { "goes on" } else { "works" };
             format!(
-                "{} agent {} works in {}{kept}",
+                "{} agent {} {does} in {}{kept}",
                 session.step,
                 short(&session.adapter, 60),
                 session.worktree.display()
             )
+        }
+        EventBody::SessionNamed { session, name } => {
+            format!("session {} calls itself {}", text::short_id(session.as_str()), short(name, 80))
         }
         EventBody::SessionEnded(ended) => session_ended(run, ended),
         EventBody::StepSucceeded { step, output, .. } => {

@@ -148,6 +148,7 @@ impl Run {
                     step: session.step.clone(),
                     attempt: session.attempt,
                     adapter: session.adapter.clone(),
+                    name: None,
                     process: session.process,
                     base: session.base.clone(),
                     transcript: session.transcript.clone(),
@@ -156,6 +157,11 @@ impl Run {
                     usage: Default::default(),
                 });
                 self.spending.session_started();
+                Ok(())
+            }
+            EventBody::SessionNamed { session, name } => {
+                let known = self.sessions.iter_mut().rev().find(|known| known.id == *session);
+                known.ok_or_else(|| format!("no session `{session}`"))?.name = Some(name.clone());
                 Ok(())
             }
             EventBody::SessionEnded(ended) => {

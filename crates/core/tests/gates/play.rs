@@ -185,6 +185,7 @@ impl Play {
             containment: None,
             worktree: "/w".into(),
             base: CommitId::new("0".repeat(40)),
+            resumes: None,
             transcript: "/t".into(),
         };
         self.append(EventBody::SessionStarted(Box::new(started)));

@@ -10,12 +10,15 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{Attempt, RunId, SessionId, StepId};
 use miyabi_core::ports::SessionWatch;
 use miyabi_core::run::Run;
-use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_core::session::{
+    Adapter, AgentEvent, ProcessMark, Resume, SessionEnd, SessionOutcome, SessionSpec,
+};
 use miyabi_core::worktree::Worktree;
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::watch;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
 
 use super::{Job, Progress, stop};
 use crate::World;
@@ -29,6 +32,7 @@ fn short(text: &str) -> String {
 }
 
 /// What a session needs to know of its run, taken when the attempt begins.
+#[derive(Clone)]
 pub(super) struct Seat {
     pub run: RunId,
     pub step: StepId,
@@ -40,6 +44,10 @@ pub(super) struct Seat {
     pub stall_secs: u64,
     pub transcript_bytes: u64,
     pub transcript: PathBuf,
+    /// What the program keeps for itself, for a later miyabi that goes on.
+    pub state: PathBuf,
+    /// The session that was ended in the middle, and what its program called it.
+    pub resumes: Option<(SessionId, String)>,
     pub progress: Progress,
     pub stop: watch::Receiver<bool>,
 }
@@ -60,6 +68,8 @@ impl Seat {
             stall_secs: run.policy().stall_secs,
             transcript_bytes: u64::from(run.policy().transcript_mb) * 1_000_000,
             transcript: world.transcripts.join(run.id.as_str()).join(file),
+            state: world.transcripts.join(run.id.as_str()).join(format!("{}.state", state.step.id)),
+            resumes: None,
             progress: job.progress.clone(),
             stop: job.stop.clone(),
         }
@@ -68,7 +78,7 @@ impl Seat {
     /// A further session of the same attempt.
     pub(super) fn again(self, world: &World) -> Self {
         let transcript = self.transcript.with_extension("again.log");
-        Self { session: SessionId::new(world.ids.new_id()), transcript, ..self }
+        Self { session: SessionId::new(world.ids.new_id()), transcript, resumes: None, ..self }
     }
 
     /// Asks an agent for JSON of the shape `T`, in a checkout that it may read.
@@ -89,6 +99,27 @@ impl Seat {
         serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
     }
 
+    /// Goes on with the session that ended in the middle, if there is one and its program can, or runs one from the
+    /// beginning.
+    pub(super) async fn go_on(
+        self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        prompt: String,
+    ) -> Result<(Self, SessionOutcome), Failure> {
+        let outcome = self.hold(world, adapter, worktree, prompt.clone(), None).await?;
+        let failed = matches!(outcome.end, SessionEnd::Failed { .. });
+        // It did not find the session, or not so that anything came of it.
+        if self.resumes.is_some() && failed && outcome.usage.output_tokens.unwrap_or_default() == 0 {
+            let seat = self.again(world);
+            let outcome = seat.run(world, adapter, worktree, prompt, None).await?;
+            return Ok((seat, outcome));
+        }
+        let outcome = self.judge(outcome)?;
+        Ok((self, outcome))
+    }
+
     /// Runs the session in a worktree. A program that did not end well is a failure of the attempt.
     pub(super) async fn run(
         &self,
@@ -98,6 +129,25 @@ impl Seat {
         prompt: String,
         answer: Option<Value>,
     ) -> Result<SessionOutcome, Failure> {
+        self.judge(self.hold(world, adapter, worktree, prompt, answer).await?)
+    }
+
+    /// Runs the session in a worktree, whatever it comes to.
+    async fn hold(
+        &self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        prompt: String,
+        answer: Option<Value>,
+    ) -> Result<SessionOutcome, Failure> {
+        let resume = match &self.resumes {
+            Some((_, name)) => {
+                let fence = json!({ "fence": world.ids.new_id() });
+                Some(Resume { name: name.clone(), prompt: world.agents.prompt("resume", &fence)? })
+            }
+            None => None,
+        };
         let spec = SessionSpec {
             session: self.session.clone(),
             run: self.run.clone(),
@@ -107,15 +157,29 @@ impl Seat {
             worktree: worktree.path.clone(),
             prompt,
             answer,
+            resume,
+            state: self.state.clone(),
             transcript: self.transcript.clone(),
             deadline_secs: self.deadline_secs,
             grace_secs: self.grace_secs,
             stall_secs: self.stall_secs,
             transcript_bytes: self.transcript_bytes,
         };
-        let watch = Watch { seat: self, adapter, worktree, told: OnceLock::new() };
+        let (name, mut names) = mpsc::unbounded_channel();
+        let watch = Watch { seat: self, adapter, worktree, told: OnceLock::new(), name };
         let before = world.worktrees.seal(&self.base_branch).await?;
-        let outcome = world.agents.run(&spec, &watch, stop(self.stop.clone())).await;
+        let mut running = world.agents.run(&spec, &watch, stop(self.stop.clone()));
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(name) = names.recv() => {
+                    let session = self.session.clone();
+                    self.progress.tell(EventBody::SessionNamed { session, name }).await;
+                }
+                outcome = &mut running => break outcome,
+            }
+        };
+        drop(running);
         let after = world.worktrees.seal(&self.base_branch).await?;
         let settings = before.other_settings(&after);
         // A program that could not be started was never told of; its end is the attempt's failure alone.
@@ -141,6 +205,11 @@ impl Seat {
                 self.transcript.display()
             )));
         }
+        Ok(outcome)
+    }
+
+    /// What an outcome is for the attempt.
+    fn judge(&self, outcome: SessionOutcome) -> Result<SessionOutcome, Failure> {
         match outcome.end.clone() {
             SessionEnd::Completed => Ok(outcome),
             SessionEnd::Failed { detail } => Err(Failure::new(
@@ -171,6 +240,7 @@ struct Watch<'a> {
     adapter: &'a Adapter,
     worktree: &'a Worktree,
     told: OnceLock<()>,
+    name: mpsc::UnboundedSender<String>,
 }
 
 #[async_trait]
@@ -185,6 +255,7 @@ impl SessionWatch for Watch<'_> {
             containment,
             worktree: self.worktree.path.clone(),
             base: self.worktree.base.clone(),
+            resumes: self.seat.resumes.as_ref().map(|(session, _)| session.clone()),
             transcript: self.seat.transcript.clone(),
         };
         if self.told.set(()).is_ok() {
@@ -193,6 +264,10 @@ impl SessionWatch for Watch<'_> {
     }
 
     fn event(&self, event: &AgentEvent) {
+        if let AgentEvent::Named { session } = event {
+            // Whoever ran the session is there as long as it runs.
+            let _listened_to = self.name.send(session.clone());
+        }
         self.seat.progress.saw(event);
     }
 }

@@ -15,8 +15,8 @@ use miyabi_core::issue::Issue;
 use miyabi_core::naming::{self, CommitFacts};
 use miyabi_core::plan::{Purpose, Step, TaskWork};
 use miyabi_core::policy::Policy;
-use miyabi_core::run::Run;
-use miyabi_core::session::{Adapter, SessionOutcome};
+use miyabi_core::run::{Run, SessionState, StepState};
+use miyabi_core::session::{Adapter, SessionEnd, SessionOutcome};
 use miyabi_core::status::Status;
 use miyabi_core::task::AgentResult;
 use miyabi_core::worktree::{CommitSpec, Committed, Worktree, WorktreeSpec};
@@ -47,8 +47,8 @@ struct Attempt {
     branch: String,
     /// What the last attempt failed with, one line each.
     findings: Vec<String>,
-    /// Where the last attempt started, when its work is to be mended.
-    mend_from: Option<CommitId>,
+    /// Where the last attempt started, when its work is to be mended or gone on with.
+    left_at: Option<CommitId>,
     /// A person mended it: their work is taken, no agent starts.
     by_person: Option<Answer>,
     at: Timestamp,
@@ -66,8 +66,12 @@ pub(super) fn start(world: World, work: &TaskWork, job: &Job<'_>) -> Working {
         findings.extend(found.iter().cloned());
     }
     let (name, branch) = naming::workplace(run.started.issue.number, &state.step.work);
+    let resumes = interrupted(run, state);
     let attempt = Attempt {
-        seat: Seat::of(&world, job),
+        seat: Seat {
+            resumes: resumes.map(|session| (session.id.clone(), session.name.clone().unwrap_or_default())),
+            ..Seat::of(&world, job)
+        },
         world,
         work: work.clone(),
         issue: run.started.issue.clone(),
@@ -76,19 +80,28 @@ pub(super) fn start(world: World, work: &TaskWork, job: &Job<'_>) -> Working {
         name,
         branch,
         findings,
-        mend_from: last.filter(|_| mends).map(|session| session.base.clone()),
+        left_at: resumes.or(last.filter(|_| mends)).map(|session| session.base.clone()),
         by_person: state.answer.clone().filter(|_| mends),
         at: state.started_at.unwrap_or(run.last_at),
     };
     Box::pin(attempt.run())
 }
 
+/// The session of the attempt before this one, when a restart ended it in the middle and its program can go on.
+fn interrupted<'a>(run: &'a Run, state: &StepState) -> Option<&'a SessionState> {
+    let last = run.sessions.iter().rev().find(|session| session.step == state.step.id)?;
+    let was_stopped = matches!(last.end, Some((SessionEnd::Stopped, _)));
+    let is_the_same = last.attempt + 1 == state.attempt && last.adapter == run.started.adapter.to_string();
+    let can = run.started.adapter.can_resume() && last.name.is_some();
+    (was_stopped && is_the_same && can).then_some(last)
+}
+
 impl Attempt {
-    async fn run(self) -> Outcome {
+    async fn run(mut self) -> Outcome {
         let worktrees = &self.world.worktrees;
         let into = naming::integration_branch(self.issue.number);
         let gone = || Failure::new(FailureClass::Input, format!("branch `{into}` is gone"));
-        let base = match &self.mend_from {
+        let base = match &self.left_at {
             Some(base) => base.clone(),
             None => worktrees.tip(&into).await?.ok_or_else(gone)?,
         };
@@ -98,7 +111,7 @@ impl Attempt {
             name: self.name.clone(),
             branch: self.branch.clone(),
             base: base.clone(),
-            keep_work: self.mend_from.is_some(),
+            keep_work: self.left_at.is_some(),
         };
         let worktree = worktrees.open(&spec).await?;
         let mut parents = vec![base.clone()];
@@ -106,7 +119,7 @@ impl Attempt {
         if let Purpose::Resolve { theirs, files } = &self.work.purpose {
             parents.push(theirs.clone());
             conflicts = files.clone();
-            if self.mend_from.is_none() {
+            if self.left_at.is_none() {
                 conflicts = worktrees.begin_merge(&worktree, theirs).await?;
             }
         }
@@ -114,7 +127,10 @@ impl Attempt {
             Some(_) => None,
             None => {
                 let prompt = self.prepare(&worktree, &conflicts).await?;
-                Some(self.seat.run(&self.world, &self.adapter, &worktree, prompt, None).await?)
+                let seat = self.seat.clone();
+                let (seat, outcome) = seat.go_on(&self.world, &self.adapter, &worktree, prompt).await?;
+                self.seat = seat;
+                Some(outcome)
             }
         };
         let paths: Vec<_> = conflicts.iter().map(|file| file.path.clone()).collect();
