@@ -9,6 +9,7 @@ mod checks;
 mod deliveries;
 mod forge;
 mod keepsakes;
+mod keys;
 mod notify;
 mod remote;
 mod store;
@@ -23,6 +24,7 @@ pub use checks::{CheckJob, Checked, Checks, Scope, Touched};
 pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use keepsakes::Keepsakes;
+pub use keys::{Keys, Lent, NoKeys};
 pub use notify::{Note, Notify};
 pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{
