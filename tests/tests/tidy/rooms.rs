@@ -7,13 +7,14 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use super::{host, none, packages, read, root};
 
 /// What each room may use of ours. `*`: all but what is never shipped.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("miyabi-core", &[]),
     ("miyabi-store", &["miyabi-core"]),
     ("miyabi-git", &["miyabi-core"]),
     ("miyabi-agent", &["miyabi-core"]),
     ("miyabi-contain", &["miyabi-core"]),
     ("miyabi-forge", &["miyabi-core"]),
+    ("miyabi-model", &["miyabi-core"]),
     ("miyabi-notify", &["miyabi-core"]),
     ("miyabi-retrieval", &["miyabi-core"]),
     ("miyabi-quality", &["miyabi-core"]),
