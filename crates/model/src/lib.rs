@@ -3,8 +3,10 @@
 mod answer;
 mod endpoint;
 mod fault;
+mod keys;
 mod models;
 mod question;
 mod stream;
 
+pub use keys::{KeyProxy, KeysError};
 pub use models::EndpointModels;
