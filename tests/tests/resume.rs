@@ -45,16 +45,13 @@ async fn goes_on(of: &'static str, adapter: String, settings: &str) {
     let settings = format!("[agent]\ndefault = \"{adapter}\"\n{settings}[policy]\n{PERFECT}");
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
         .variable("ANTHROPIC_BASE_URL", endpoint.url())
-        .variable("ANTHROPIC_API_KEY", "no key")
-        .variable("OPENAI_API_KEY", "no key");
+        .variable("ANTHROPIC_API_KEY", "no-key")
+        .variable("OPENAI_API_KEY", "no-key");
     std::fs::create_dir_all(env.home().join(".codex")).unwrap();
     std::fs::write(env.home().join(".codex/config.toml"), endpoint.codex_config()).unwrap();
     env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write the whole of the note."]).expect(0);
 
-    let mut first = env.start(["run", "issue", "1"]);
-    thinks.notified().await;
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill_in_the_middle(&env, &thinks).await;
     let went_on = tokio::task::block_in_place(|| env.miyabi(["resume", "1"]));
     let log = env.miyabi(["log", "1"]).stdout;
     assert_eq!(went_on.code, Some(0), "{adapter}: {}{}\n{log}", went_on.stdout, went_on.stderr);
@@ -67,6 +64,19 @@ async fn goes_on(of: &'static str, adapter: String, settings: &str) {
     assert_eq!(env.processes(), Vec::<u32>::new(), "{adapter}");
     let left: Vec<PathBuf> = walk(&env.repo().join(".miyabi/runs"));
     assert!(!left.iter().any(|path| path.ends_with("task-1-1.state")), "{adapter}: {left:?}");
+}
+
+/// Begins the run, and kills miyabi when the model thinks.
+async fn kill_in_the_middle(env: &TestEnv, thinks: &Notify) {
+    let mut first = env.start(["run", "issue", "1"]);
+    let mut errors = first.stderr.take().unwrap();
+    let ended = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut errors));
+    tokio::select! {
+        () = thinks.notified() => {}
+        said = ended => panic!("it ended before: {said:?}"),
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
 }
 
 fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
@@ -115,12 +125,9 @@ async fn a_session_that_is_gone_begins_anew() {
     let settings = format!("[agent]\nclaude_program = {program:?}\n[policy]\n{PERFECT}");
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
         .variable("ANTHROPIC_BASE_URL", endpoint.url())
-        .variable("ANTHROPIC_API_KEY", "no key");
+        .variable("ANTHROPIC_API_KEY", "no-key");
     env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write a note."]).expect(0);
-    let mut first = env.start(["run", "issue", "1"]);
-    thinks.notified().await;
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill_in_the_middle(&env, &thinks).await;
     let runs = walk(&env.repo().join(".miyabi/runs"));
     let state = runs.iter().find(|path| path.ends_with("task-1-1.state")).unwrap();
     std::fs::remove_dir_all(state).unwrap();

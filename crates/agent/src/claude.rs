@@ -8,6 +8,7 @@ mod line;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use miyabi_core::containment::Containment;
 use miyabi_core::session::{AgentEvent, Usage};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use line::{Block, Line, ResultLine};
 pub struct ClaudeOptions {
     /// The program: a name on the search path, or a path.
     pub program: PathBuf,
-    /// What it may use without asking, in its own notation, besides writing in its worktree; everything else that
+    /// What it may use without asking where it is in no box, in its own notation, besides writing in its worktree; everything else that
     /// would ask is refused.
     pub allowed_tools: Vec<String>,
     /// Further arguments, such as `--model opus`; they come last.
@@ -71,11 +72,15 @@ impl Default for ClaudeOptions {
 }
 
 impl ClaudeOptions {
-    /// The arguments of a session, or of one that goes on with the one of that name; the prompt comes on standard input.
-    pub(crate) fn command_line(&self, resume: Option<&str>) -> Vec<OsString> {
-        let fixed = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"];
+    /// The arguments of a session that is kept in like this, or of one that goes on with the one of that name; the prompt
+    /// comes on standard input.
+    pub(crate) fn command_line(&self, containment: Containment, resume: Option<&str>) -> Vec<OsString> {
+        let fixed = ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode"];
         let mut arguments: Vec<OsString> = fixed.into_iter().map(OsString::from).collect();
-        if !self.allowed_tools.is_empty() {
+        // In a box nothing has to be asked for: what it may not do it cannot do.
+        let is_boxed = containment > Containment::Plain;
+        arguments.push(if is_boxed { "bypassPermissions" } else { "acceptEdits" }.into());
+        if !self.allowed_tools.is_empty() && !is_boxed {
             // One argument: the option would swallow whatever follows several.
             arguments.push("--allowedTools".into());
             arguments.push(self.allowed_tools.join(",").into());
@@ -89,8 +94,12 @@ impl ClaudeOptions {
     }
 }
 
-/// Settings of the program that make it quiet: no update, no telemetry, no error reports.
-pub(crate) const ENVIRONMENT: [(&str, &str); 1] = [("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")];
+/// Settings of the program that make it quiet: no update, no telemetry, no error reports; and that tell it of its box,
+/// without which it does not work for root without asking.
+pub(crate) fn environment(containment: Containment) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let boxed = (containment > Containment::Plain).then_some(("IS_SANDBOX", "1"));
+    [("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")].into_iter().chain(boxed)
+}
 
 /// One line of Claude Code by itself; unknown lines become [`AgentEvent::Raw`].
 ///

@@ -52,8 +52,8 @@ pub(crate) struct Launch {
     pub(crate) marks: Marks,
     /// How strongly it is kept in.
     pub(crate) containment: Containment,
-    /// What its box refused to it.
-    pub(crate) refused: Refused,
+    /// What its box, and who lends it the keys of its models, refused to it.
+    pub(crate) refused: Vec<Refused>,
     /// What must be held until it is gone.
     pub(crate) held: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -185,7 +185,7 @@ impl Running {
     }
 
     /// What its box refuses to it.
-    pub(crate) fn refused(&self) -> Refused {
+    pub(crate) fn refused(&self) -> Vec<Refused> {
         self.launch.refused.clone()
     }
 

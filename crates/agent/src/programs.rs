@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use miyabi_core::containment::{Bounds, CommandLine, Containment, Network, Refused};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
-use miyabi_core::ports::{Agents, Boxes, Models, NoBoxes, Patches, SessionWatch, Stop};
+use miyabi_core::ports::{Agents, Boxes, Keys, Models, NoBoxes, NoKeys, Patches, SessionWatch, Stop};
 use miyabi_core::redact::Redactor;
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionEnd, SessionOutcome, SessionSpec};
 
@@ -17,6 +17,7 @@ use crate::census::{self, Wanted};
 use crate::claude::{self, ClaudeOptions};
 use crate::codex::{self, CodexOptions};
 use crate::environment::{FOR_ACP, FOR_CLAUDE, FOR_CODEX, Marks, environment, search_path};
+use crate::lending;
 use crate::llm::{self, Desk, LlmOptions};
 use crate::process::Launch;
 use crate::program::{self, ProgramError};
@@ -72,6 +73,7 @@ pub struct AgentPrograms {
     options: AgentOptions,
     prompts: Prompts,
     boxes: Arc<dyn Boxes>,
+    keys: Arc<dyn Keys>,
     desk: Option<Desk>,
     redactor: Arc<Redactor>,
 }
@@ -80,7 +82,20 @@ impl AgentPrograms {
     /// Agents with these options, that nothing keeps in. Nothing is looked for before it is needed.
     pub fn new(options: AgentOptions) -> Self {
         let prompts = Prompts::new(options.prompts.clone());
-        Self { options, prompts, boxes: Arc::new(NoBoxes), desk: None, redactor: Arc::default() }
+        Self {
+            options,
+            prompts,
+            boxes: Arc::new(NoBoxes),
+            keys: Arc::new(NoKeys),
+            desk: None,
+            redactor: Arc::default(),
+        }
+    }
+
+    /// The same agents. Who can do without the keys of their models is lent them.
+    #[must_use]
+    pub fn lending(self, keys: Arc<dyn Keys>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The same agents, and models that are shown files and answer with patches.
@@ -103,6 +118,18 @@ impl AgentPrograms {
 
     /// The same launch within the bounds of its session.
     async fn contain(&self, spec: &SessionSpec, mut launch: Launch) -> Result<Launch, Failure> {
+        let refused = Refused::default();
+        let lent = match lending::why_not(&spec.adapter, &launch.environment) {
+            None => self.keys.lend(&launch.environment, &refused).await?,
+            Some(_) => None,
+        };
+        if let Some(lent) = &lent {
+            launch.environment.clone_from(&lent.environment);
+            if spec.adapter == Adapter::Codex {
+                // Behind its first word, which says what it is to do.
+                launch.arguments.splice(1..1, lending::codex_arguments(&launch.environment));
+            }
+        }
         let command = CommandLine {
             program: launch.program,
             arguments: launch.arguments,
@@ -110,6 +137,9 @@ impl AgentPrograms {
             environment: launch.environment,
         };
         let mut bounds = bounds(&spec.adapter, &spec.worktree, &self.options.shared, &command.environment);
+        if let Some(lent) = &lent {
+            bounds.network = bounds.network.and(&lent.host, lent.port);
+        }
         if spec.resume.is_none() {
             // What an earlier session left there is of no use to one that begins.
             let _nothing_is_there = tokio::fs::remove_dir_all(&spec.state).await;
@@ -121,8 +151,8 @@ impl AgentPrograms {
         launch.folder = contained.command.folder;
         launch.environment = contained.command.environment;
         launch.containment = contained.containment;
-        launch.refused = contained.refused;
-        launch.held = Some(contained.held);
+        launch.refused = vec![contained.refused, refused];
+        launch.held = Some(Arc::new((contained.held, lent.map(|lent| lent.held))));
         Ok(launch)
     }
 
@@ -169,16 +199,20 @@ impl AgentPrograms {
             answers: None,
             marks,
             containment: Containment::Plain,
-            refused: Refused::default(),
+            refused: Vec::new(),
             held: None,
         }
     }
 
-    fn launch_claude(&self, spec: &SessionSpec) -> Result<Launch, Failure> {
+    fn launch_claude(&self, spec: &SessionSpec, containment: Containment) -> Result<Launch, Failure> {
         let options = &self.options.claude;
-        let mut launch =
-            self.launch(spec, self.find_claude()?, options.command_line(resumed(spec)), &FOR_CLAUDE);
-        for (name, value) in claude::ENVIRONMENT {
+        let mut launch = self.launch(
+            spec,
+            self.find_claude()?,
+            options.command_line(containment, resumed(spec)),
+            &FOR_CLAUDE,
+        );
+        for (name, value) in claude::environment(containment) {
             launch.environment.retain(|(ours, _)| ours != name);
             launch.environment.push((name.into(), value.into()));
         }
@@ -256,7 +290,9 @@ impl Agents for AgentPrograms {
             Err(failure) => return not_started(&failure),
         };
         let (launch, reader) = match &spec.adapter {
-            Adapter::Claude => (self.launch_claude(spec), Reader::Claude(claude::Reader::default())),
+            Adapter::Claude => {
+                (self.launch_claude(spec, containment), Reader::Claude(claude::Reader::default()))
+            }
             Adapter::Codex => (self.launch_codex(spec, containment), Reader::Codex(codex::Reader::default())),
             Adapter::Acp(argv) => {
                 let client = acp::Client::new(spec, containment);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use miyabi_core::containment::Refused;
 use miyabi_core::failure::Failure;
 use miyabi_core::ports::{SessionWatch, Stop};
 use miyabi_core::redact::Redactor;
@@ -110,7 +111,7 @@ pub(crate) async fn run(
     let refused = running.refused();
     let gone = running.attend(&mut until, &mut transcript, each).await;
     let mut outcome = seen.outcome(gone, elapsed_ms(started));
-    outcome.refusals.extend(refused.list());
+    outcome.refusals.extend(refused.iter().flat_map(Refused::list));
     close(transcript, spec, outcome).await
 }
 

@@ -85,6 +85,8 @@ pub struct AgentSettings {
     pub answer_tokens: u32,
     /// Whether its patches may change the definitions of CI.
     pub may_change_ci: bool,
+    /// Whether agents work without the keys of their models, where their programs can.
+    pub lend_keys: bool,
     /// Names of further environment variables for agents.
     pub env: Vec<String>,
     /// What else agents may read.

@@ -11,14 +11,14 @@ use miyabi_core::containment::{Bounds, Network};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
-    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, LocalRecords, Notify, Patches, Store,
-    Worktrees,
+    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, Keys, LocalRecords, NoKeys, Notify, Patches,
+    Store, Worktrees,
 };
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
 use miyabi_forge::{GitHubForge, HostedForge, LocalForge};
 use miyabi_git::{GitWorktrees, Options as GitOptions};
-use miyabi_model::EndpointModels;
+use miyabi_model::{EndpointModels, KeyProxy};
 use miyabi_quality::{BuildDir, Options as CheckOptions, ToolChecks};
 use miyabi_store::SqliteStore;
 use serde_json::Value;
@@ -110,9 +110,12 @@ impl Home {
         let worktrees: Arc<dyn Worktrees> = git;
         let redactor = Arc::new(context.redactor());
         let models = EndpointModels::new(|name| context.var(name).map(str::to_owned))?;
+        let keys: Arc<dyn Keys> =
+            if settings.agent.lend_keys { Arc::new(KeyProxy::new()) } else { Arc::new(NoKeys) };
         let agents = AgentPrograms::new(agent_options(&root, &shared, &settings))
             .within(Arc::clone(&boxes))
             .with_models(Arc::new(models), patches)
+            .lending(keys)
             .redacting(Arc::clone(&redactor));
         if access == Access::Write {
             hide(&root)?;

@@ -99,6 +99,20 @@ pub enum Network {
 }
 
 impl Network {
+    /// The same, and one host more.
+    #[must_use]
+    pub fn and(self, host: &str, port: u16) -> Self {
+        let host = Host { name: host.to_ascii_lowercase(), below: false, port: Some(port) };
+        match self {
+            Self::Anywhere => Self::Anywhere,
+            Self::Nowhere => Self::Hosts(Hosts(vec![host])),
+            Self::Hosts(Hosts(mut list)) => {
+                list.push(host);
+                Self::Hosts(Hosts(list))
+            }
+        }
+    }
+
     /// Reads a list of hosts; `*` alone is anywhere. Errors: the entry that is none.
     pub fn read(list: &[String]) -> Result<Self, String> {
         match list {
@@ -227,6 +241,9 @@ mod tests {
             |list: &[&str]| Network::read(&list.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>());
         assert_eq!(read(&[]), Ok(Network::Nowhere));
         assert_eq!(read(&["*"]), Ok(Network::Anywhere));
+        assert_eq!(read(&[]).unwrap().and("127.0.0.1", 4100), read(&["127.0.0.1:4100"]).unwrap());
+        assert_eq!(read(&["a.com"]).unwrap().and("B.com", 1), read(&["a.com", "b.com:1"]).unwrap());
+        assert_eq!(read(&["*"]).unwrap().and("b.com", 1), Network::Anywhere);
         for wrong in ["https://example.com", "*", "a b", "example.com:x", "", "*.", "a/b"] {
             assert!(read(&["example.com", wrong]).is_err(), "{wrong}");
         }

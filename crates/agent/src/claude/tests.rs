@@ -212,9 +212,14 @@ fn the_command_line_is_what_the_program_takes() {
         arguments: ["--model", "opus"].map(str::to_owned).to_vec(),
         ..ClaudeOptions::default()
     };
-    let line = options.command_line(Some("-x")).into_iter().map(|word| word.into_string().unwrap());
+    let words = |containment, resume| {
+        let line = options.command_line(containment, resume).into_iter();
+        line.map(|word| word.into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let boxed = words(Containment::Landlock, None);
+    assert_eq!(boxed[4..], ["--permission-mode", "bypassPermissions", "--model", "opus"]);
     assert_eq!(
-        line.collect::<Vec<_>>(),
+        words(Containment::Plain, Some("-x")),
         [
             "-p",
             "--output-format",

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use miyabi_agent::{KeyCustody, key_custody};
 use miyabi_contain::{BoxOptions, MachineBoxes};
 use miyabi_core::containment::Containment;
 use miyabi_core::session::Adapter;
@@ -137,7 +138,10 @@ pub async fn doctor(_args: DoctorArgs, context: &Context) -> Result<Exit, CliErr
         });
     }
     match Home::open(context, Access::Read, Vec::new()) {
-        Ok(home) => repository(&home, &mut findings).await,
+        Ok(home) => {
+            repository(&home, &mut findings).await;
+            findings.extend(keys(&home));
+        }
         Err(error) => findings.push(Finding {
             what: "repository".to_owned(),
             found: false,
@@ -187,6 +191,31 @@ async fn containment() -> Finding {
             .then(|| "install bubblewrap; in a container allow user namespaces".to_owned()),
     }
 }
+
+/// Who has the keys of the models of the default agent.
+fn keys(home: &Home) -> Option<Finding> {
+    let settings = &home.settings.agent;
+    let adapter: Adapter = settings.default.parse().ok()?;
+    let ours: Vec<_> = std::env::vars_os().collect();
+    let (detail, means) = match key_custody(&adapter, &ours) {
+        KeyCustody::NoKey => return None,
+        KeyCustody::Lent if settings.lend_keys => {
+            ("lent".to_owned(), "the agent gets a token that ends with its session")
+        }
+        KeyCustody::Lent => ("given, because `agent.lend_keys` is false".to_owned(), GIVEN),
+        KeyCustody::Given(why) => (format!("given to {}: {why}", short(&settings.default, 60)), GIVEN),
+    };
+    Some(Finding {
+        what: "model keys".to_owned(),
+        found: means != GIVEN,
+        required: false,
+        detail,
+        means: means.to_owned(),
+        get: (means == GIVEN).then(|| "limit what the key may do and spend, at its provider".to_owned()),
+    })
+}
+
+const GIVEN: &str = "the agent, and all that it starts, can read the key";
 
 async fn repository(home: &Home, findings: &mut Vec<Finding>) {
     let state = home.worktrees.inspect().await;
