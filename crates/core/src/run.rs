@@ -124,7 +124,7 @@ pub(crate) enum Weight {
 
 pub(crate) fn weight(work: &Work) -> Weight {
     match work {
-        Work::Task(_) | Work::Uses(Uses::Review) => Weight::Heavy,
+        Work::Task(_) | Work::Agent(_) | Work::Uses(Uses::Review) => Weight::Heavy,
         Work::Integrate(_) | Work::Uses(Uses::Update) => Weight::Lane,
         Work::Uses(_) => Weight::Light,
     }

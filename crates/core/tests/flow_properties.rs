@@ -16,6 +16,16 @@ fn scraps() -> impl Strategy<Value = String> {
         "depends_on",
         "timeout",
         "trigger",
+        "agent",
+        "if",
+        "input",
+        "actions",
+        "variables",
+        "output_key",
+        "${",
+        "steps.a.output",
+        " == ",
+        "'x'",
         ": ",
         "- ",
         "\n",
@@ -95,7 +105,7 @@ fn plans() -> impl Strategy<Value = (String, Plan)> {
                 ..Step::new(format!("{index} {name}"), Work::Uses(Uses::ALL[index]))
             });
         }
-        (name, Plan { steps })
+        (name, Plan::from(steps))
     })
 }
 

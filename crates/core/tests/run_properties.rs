@@ -52,7 +52,7 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
         step.max_retries = 1;
         steps.push(step);
     }
-    Plan { steps }
+    Plan::from(steps)
 }
 
 /// Drives a run by dice and checks what must hold after every event. Returns the whole log.

@@ -167,6 +167,14 @@ impl<'t> Lexer<'t> {
             '+' | '-' | '*' | '/' | '%' | '?' => {
                 problem.hint("expressions compare values and compute nothing")
             }
+            '\u{2018}' | '\u{2019}' | '\u{201C}' | '\u{201D}' | '\u{300C}' | '\u{300D}' => {
+                problem.hint("texts stand between `'` or `\"`")
+            }
+            // The full-width forms of the signs, as Japanese keyboards write them.
+            '\u{FF01}'..='\u{FF5E}' => match u32::from(first).checked_sub(0xFEE0).and_then(char::from_u32) {
+                Some(narrow) => problem.hint(format!("this is a full-width sign; write `{narrow}`")),
+                None => problem,
+            },
             _ => problem,
         })
     }

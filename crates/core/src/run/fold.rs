@@ -467,7 +467,7 @@ impl Run {
         let state = &self.steps[ix];
         let holds = match state.step.run_condition {
             RunCondition::Always => true,
-            RunCondition::OnSuccess => self.all_needs_pass(state),
+            RunCondition::OnSuccess | RunCondition::Manual => self.all_needs_pass(state),
             RunCondition::OnFailure => !self.all_needs_pass(state),
         };
         let set = match weight(&state.step.work) {

@@ -12,6 +12,7 @@ impl Plan {
             let label = match &step.work {
                 Work::Uses(_) => step.id.to_string(),
                 Work::Task(work) => format!("{}\n{}", step.id, work.task.title),
+                Work::Agent(work) => format!("{}\n{}", step.id, work.agent),
                 Work::Integrate(integrate) => format!("{}\nmerge of {}", step.id, integrate.of),
             };
             let _ = writeln!(dot, "    {} [label={}];", quoted(step.id.as_str()), quoted(&label));

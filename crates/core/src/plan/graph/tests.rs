@@ -134,14 +134,12 @@ fn graphviz_text_keeps_names_as_data() {
         files: vec![],
     };
     let work = TaskWork { task, index: 1, total: 1, purpose: Purpose::Implement };
-    let plan = Plan {
-        steps: vec![
-            Step::new("analyse", Work::Uses(Uses::Analyse)),
-            Step::new("task-5-1", Work::Task(Box::new(work))).needs(["analyse"]),
-            Step::new("merge-1", Work::Integrate(Integrate { of: "task-5-1".into(), resolutions: 0 }))
-                .needs(["task-5-1"]),
-        ],
-    };
+    let plan = Plan::from(vec![
+        Step::new("analyse", Work::Uses(Uses::Analyse)),
+        Step::new("task-5-1", Work::Task(Box::new(work))).needs(["analyse"]),
+        Step::new("merge-1", Work::Integrate(Integrate { of: "task-5-1".into(), resolutions: 0 }))
+            .needs(["task-5-1"]),
+    ]);
     insta::assert_snapshot!(plan.to_dot(), @r#"
     digraph plan {
         rankdir=LR;
