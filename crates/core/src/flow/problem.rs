@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::names::shown;
+use super::names::shown_path;
 use super::place;
 use super::read::Word;
 use crate::failure::{Failure, FailureClass};
@@ -39,7 +39,7 @@ impl FlowProblem {
         let (text, before, under) = excerpt(line_of(source, self.line), self.column);
         let mut out = format!(
             "{}:{}:{}: {} [{}]\n{margin} |\n{number} | {text}\n{margin} | {}{}\n",
-            shown(&self.file),
+            shown_path(&self.file),
             self.line,
             self.column,
             self.message,
@@ -57,7 +57,7 @@ impl FlowProblem {
 impl fmt::Display for FlowProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, rule, message, .. } = self;
-        write!(f, "{}:{line}:{column}: {message} [{rule}]", shown(&self.file))?;
+        write!(f, "{}:{line}:{column}: {message} [{rule}]", shown_path(&self.file))?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
@@ -71,7 +71,7 @@ impl From<FlowProblem> for Failure {
     fn from(problem: FlowProblem) -> Self {
         let FlowProblem { file, line, column, rule, message, hint } = problem;
         let hint = hint.unwrap_or_else(|| "correct the flow file".to_owned());
-        Self::new(FailureClass::Input, format!("{}:{line}:{column}: {message} [{rule}]", shown(&file)))
+        Self::new(FailureClass::Input, format!("{}:{line}:{column}: {message} [{rule}]", shown_path(&file)))
             .hint(hint)
     }
 }
