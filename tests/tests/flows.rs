@@ -33,7 +33,7 @@ fn flows_are_listed_shown_and_drawn() {
     assert_eq!(names, ["issue", "pr-verify"]);
     let shown = env.miyabi(["flow", "show", "pr-verify", "--json"]).expect(0).json();
     assert_eq!(shown["steps"][3]["work"]["agent"], json!({ "agent": "e2e-tester", "skills": ["browser"] }));
-    assert_eq!(shown["not_carried_out"].as_array().unwrap().len(), 7);
+    assert_eq!(shown["not_carried_out"].as_array().unwrap().len(), 6);
     let page = env.miyabi(["flow", "show", "pr-verify"]).expect(0).stdout;
     assert!(page.contains("agent report-generator, then post_pr_comment"), "{page}");
     let mermaid = env.miyabi(["flow", "graph", "pr-verify"]).expect(0).stdout;
@@ -154,4 +154,40 @@ fn a_run_leaves_nothing_of_a_flow_out_in_silence() {
     assert!(ran.stderr.contains("step `tell`: an answer of agent `ci-checker`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("step `tell`: the action `notify`"), "{}", ran.stderr);
     assert_eq!(env.git(&["branch", "--format=%(refname:short)"]), "main", "nothing was begun");
+}
+
+#[test]
+fn conditions_and_manual_steps_of_a_copied_flow_are_carried_out() {
+    let env = TestEnv::with_crate(PROGRAM);
+    let source = env.miyabi(["flow", "show", "issue", "--source"]).expect(0).stdout;
+    let ours = source
+        .replace(
+            "    uses: deploy\n",
+            "    uses: deploy\n    if: contains(trigger.payload.issue.labels, 'release') || report.score > wanted\n",
+        )
+        .replace("    uses: review\n", "    uses: review\n    output_key: report\n")
+        .replace("    uses: merge\n", "    uses: merge\n    run_condition: manual\n")
+        .replace("\nsteps:\n", "\nvariables: { wanted: 100 }\n\nsteps:\n");
+    env.write(".miyabi/flows/issue.yaml", &ours);
+    env.miyabi(["flow", "check"]).expect(0);
+    env.write("miyabi.toml", "[policy]\nmerge_from = 50\n");
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--message", "Settle the flow"]);
+    env.miyabi(["issue", "new", "--title", "Write a note", "--body", "One note."]).expect(0);
+    let playbook = env.root().join("playbook.yaml");
+    std::fs::write(&playbook, "default:\n  - write: { path: note.md, content: \"note\\n\" }\n").unwrap();
+    let agent = format!("scripted:{}", playbook.display());
+    env.miyabi(["run", "issue", "1", "--agent", &agent]).expect(11);
+    let asked = env.miyabi(["escalation", "list"]).expect(0).stdout;
+    assert!(asked.contains("step `merge` is started by a person"), "{asked}");
+    env.miyabi(["escalation", "answer", "1-1", "--action", "approve_anyway"]).expect(0);
+    let log = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
+    let skipped: Vec<_> = log.iter().filter(|event| event["body"]["type"] == "step_skipped").collect();
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    assert_eq!(skipped[0]["body"]["step"], "deploy");
+    assert_eq!(skipped[0]["body"]["reason"], "its condition does not hold");
+    let ended =
+        log.iter().any(|event| event["body"]["step"] == "close" && event["body"]["type"] == "step_succeeded");
+    assert!(ended, "what needs the skipped step goes on");
+    assert_eq!(env.read("note.md"), "note\n");
 }

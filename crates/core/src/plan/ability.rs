@@ -1,6 +1,6 @@
 //! What this version reads in a flow and cannot carry out yet. A run of such a plan is refused, never cut short.
 
-use super::{Plan, RunCondition, Step, Work};
+use super::{Plan, Step, Work};
 use crate::ids::StepId;
 
 /// Something in a plan that is not carried out yet.
@@ -24,9 +24,7 @@ fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
         Work::Agent(work) => Some(format!("an answer of agent `{}`", work.agent)),
         _ => None,
     };
-    let manual = (step.run_condition == RunCondition::Manual).then(|| "`run_condition: manual`".to_owned());
-    let condition = step.condition.as_ref().map(|_| "a condition".to_owned());
     let actions = step.actions.iter().map(|call| format!("the action `{}`", call.action.as_str()));
-    let what: Vec<String> = agent.into_iter().chain(manual).chain(condition).chain(actions).collect();
+    let what: Vec<String> = agent.into_iter().chain(actions).collect();
     what.into_iter().map(|what| Lacking { step: step.id.clone(), what })
 }
