@@ -72,8 +72,8 @@ impl StepRunner for Tasks {
 async fn played(fail: bool) -> Vec<Event> {
     let store = Arc::new(MemoryStore::new());
     let needs: [&[u32]; 6] = [&[], &[1], &[1], &[2, 3], &[4], &[5]];
-    let steps = (1..=6).map(|n| fixtures::task_step(500, n, needs[n as usize - 1])).collect();
-    let started = fixtures::run_started(Plan { steps });
+    let steps = (1..=6).map(|n| fixtures::task_step(500, n, needs[n as usize - 1])).collect::<Vec<_>>();
+    let started = fixtures::run_started(Plan::from(steps));
     let run = fixtures::run_id(1);
     store.create_run(&NewRun { id: run.clone(), started }, Timestamp::now()).await.unwrap();
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));

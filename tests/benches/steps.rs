@@ -54,9 +54,8 @@ fn layered(steps: usize) -> Plan {
         let (layer, place) = (ix / 100, ix % 100);
         (0..3).filter(move |_| layer > 0).map(move |k| id((layer - 1) * 100 + (place + k) % 100))
     };
-    Plan {
-        steps: (0..steps).map(|ix| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix))).collect(),
-    }
+    let step = |ix: usize| Step::new(id(ix), Work::Uses(Uses::Execute)).needs(needs(ix));
+    Plan::from((0..steps).map(step).collect::<Vec<_>>())
 }
 
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {

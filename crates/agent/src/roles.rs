@@ -1,10 +1,10 @@
-//! Roles: `agents/*.md`, each a named agent with its prompt. Data; nothing here runs.
+//! Roles: `agents/*.md` and `agents/*.yaml`, each a named agent with its prompt. Data; nothing here runs.
 
 use miyabi_core::failure::{Failure, FailureClass};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml;
+use crate::{front, yaml};
 
 /// The built-in roles by name.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -20,18 +20,22 @@ const BUILT_IN: [(&str, &str); 6] = [
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
-    /// Its name, the same as its file's.
+    /// Its name; none in the file: the file's.
+    #[serde(default)]
     pub name: String,
     /// What it is for, in one sentence.
     pub description: String,
     /// The adapter that it wants, as `--agent` takes it; none: the one of the run.
     pub adapter: Option<String>,
-    /// The template of its prompt: `prompts/<name>.md`.
-    pub prompt: String,
+    /// The template of its prompt in the `issue` flow: `prompts/<name>.md`.
+    pub prompt: Option<String>,
     /// The schema of its structured answer: `analysis`, `decomposition` or `remarks`; none: its work is what it changes.
     pub output: Option<String>,
-    /// What it does, in Markdown: the text below the front matter.
-    #[serde(skip)]
+    /// Skills that are added to its prompt wherever it works, before those that a flow adds.
+    #[serde(default)]
+    pub skills: Vec<String>,
+    /// What it is told: in Markdown the text below the front matter, in YAML the key `system_prompt`.
+    #[serde(default, rename = "system_prompt")]
     pub text: String,
 }
 
@@ -59,7 +63,7 @@ impl From<RoleError> for Failure {
         let hint = match error {
             RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review, rework",
             _ => {
-                "a role begins with `---`, then `name`, `description`, `prompt` and perhaps `adapter` and `output`"
+                "a role begins with `---`, then `name`, `description` and perhaps `adapter`, `prompt`, `output` and `skills`"
             }
         };
         Self::caused(FailureClass::Input, &error).hint(hint)
@@ -77,22 +81,50 @@ pub fn role(name: &str) -> Result<Role, RoleError> {
     source.ok_or_else(|| RoleError::Unknown(name.to_owned())).and_then(|(name, source)| parse(name, source))
 }
 
-/// Reads a role file.
+/// Reads a role file in Markdown whose name is that of the role.
 pub fn parse(name: &str, source: &str) -> Result<Role, RoleError> {
-    let (front, text) = source
-        .strip_prefix("---\n")
-        .and_then(|rest| rest.split_once("\n---\n"))
-        .ok_or_else(|| RoleError::NoFrontMatter(name.to_owned()))?;
-    let invalid = |problem: String| RoleError::Invalid { name: name.to_owned(), problem };
-    let mut role: Role = serde_saphyr::from_str(front).map_err(|error| {
-        let line = error.location().map(|at| format!("line {}: ", at.line() + 1)).unwrap_or_default();
-        invalid(format!("{line}{}", yaml::problem(&error)))
-    })?;
-    if role.name != name {
-        return Err(invalid(format!("its name is `{}`", role.name)));
+    let role = read_markdown(name, source)?;
+    match role.name == name {
+        true => Ok(role),
+        false => Err(invalid(name, format!("its name is `{}`", role.name))),
     }
-    role.text = text.trim().to_owned();
-    Ok(role)
+}
+
+/// Reads a role in Markdown. `stem` is its file's name without the ending, and the role's unless it has its own.
+pub(crate) fn read_markdown(stem: &str, source: &str) -> Result<Role, RoleError> {
+    let (front, text) = front::split(source).ok_or_else(|| RoleError::NoFrontMatter(stem.to_owned()))?;
+    let role = read_keys(stem, &front, 1)?;
+    if !role.text.is_empty() {
+        return Err(invalid(stem, "`system_prompt` is the text below the front matter".to_owned()));
+    }
+    Ok(Role { text: text.trim().to_owned(), ..role })
+}
+
+/// Reads a role in YAML.
+pub(crate) fn read_yaml(stem: &str, source: &str) -> Result<Role, RoleError> {
+    let role = read_keys(stem, source, 0)?;
+    let text = role.text.trim().to_owned();
+    match text.is_empty() && role.prompt.is_none() {
+        true => Err(invalid(stem, "it has no `system_prompt`".to_owned())),
+        false => Ok(Role { text, ..role }),
+    }
+}
+
+/// Reads the keys of a role, which stand so many lines below the beginning of its file.
+fn read_keys(stem: &str, keys: &str, above: u64) -> Result<Role, RoleError> {
+    let role: Role = serde_saphyr::from_str(keys).map_err(|error| {
+        let line = error.location().map(|at| format!("line {}: ", at.line() + above)).unwrap_or_default();
+        invalid(stem, format!("{line}{}", yaml::problem(&error)))
+    })?;
+    let name = if role.name.is_empty() { stem.to_owned() } else { role.name };
+    match front::is_id(&name) {
+        true => Ok(Role { name, ..role }),
+        false => Err(invalid(stem, format!("`{name}` is no name: letters, digits, `-`, `_` and `.`"))),
+    }
+}
+
+fn invalid(name: &str, problem: String) -> RoleError {
+    RoleError::Invalid { name: name.to_owned(), problem }
 }
 
 #[cfg(test)]
@@ -116,9 +148,10 @@ mod tests {
                 let role = role(name).unwrap();
                 assert!(!role.text.is_empty() && !role.description.is_empty(), "{name}");
                 assert!(role.adapter.iter().all(|adapter| adapter.parse::<Adapter>().is_ok()), "{name}");
-                let template = format!("{folder}/../prompts/{}.md", role.prompt);
+                let prompt = role.prompt.unwrap();
+                let template = format!("{folder}/../prompts/{prompt}.md");
                 assert!(std::path::Path::new(&template).is_file(), "{template}");
-                (role.name, role.prompt, role.output)
+                (role.name, prompt, role.output)
             })
             .collect();
         insta::assert_debug_snapshot!(read, @r#"
@@ -174,7 +207,7 @@ mod tests {
             error("---\nname: 他\ndescription: d\nprompt: p\n---\ntext"),
             "read role `codegen`: its name is `他`"
         );
-        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output");
+        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, skills, system_prompt");
         assert_eq!(Failure::from(role("../codegen").unwrap_err()).message, "find role `../codegen`");
     }
 }

@@ -37,6 +37,12 @@ pub enum Command {
     Delivery(commands::delivery::DeliveryArgs),
     /// List, add and try the rules that start runs
     Trigger(commands::trigger::TriggerArgs),
+    /// List, read, check, draw and try flows
+    Flow(commands::flow::FlowArgs),
+    /// List, read and check agents
+    Agent(commands::agent::AgentArgs),
+    /// List skills
+    Skill(commands::skill::SkillArgs),
     /// Show the labels of miyabi, and bring a repository's up to date
     Labels(commands::labels::LabelsArgs),
     /// Start a run
@@ -134,6 +140,9 @@ mod tests {
             &["miyabi", "run", "issue", "1", "--max-parallel", "0"],
             &["miyabi", "run", "issue", "1", "--file", "a.md"],
             &["miyabi", "run", "issue", "1", "--agent", "copilot"],
+            &["miyabi", "flow", "run", "issue", "--payload", "x.json"],
+            &["miyabi", "flow", "run", "issue", "--dry-run"],
+            &["miyabi", "flow", "graph", "issue", "--format", "png"],
             &["miyabi", "escalation", "answer", "1-1"],
             &["miyabi", "issue", "new"],
             &["miyabi", "status", "--color", "sometimes"],

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, whose documentation is its help, and parse → load → call → show.
 
+pub mod agent;
 pub mod budget;
 pub mod cancel;
 pub mod change;
@@ -9,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod escalation;
 pub mod explain;
+pub mod flow;
 pub mod gc;
 pub mod init;
 pub mod issue;
@@ -21,6 +23,7 @@ pub mod resume;
 pub mod review;
 pub mod run;
 pub mod serve;
+pub mod skill;
 pub mod status;
 pub mod trigger;
 pub mod worktree;

@@ -1,55 +1,225 @@
-//! The flow that a run follows: the repository's own file, or the one that miyabi brings.
+//! Flow files: the repository's own, and the one that miyabi brings. What they may name stands in [`Library`].
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use miyabi_core::flow::{self, Flow};
+use miyabi_agent::{Library, Places};
+use miyabi_core::flow::{self, Flow, FlowProblem, Known};
 
+use crate::context::Context;
 use crate::error::CliError;
 
-/// Where a repository keeps its own; the first one that is there counts.
-const PLACES: [&str; 2] = [".miyabi/agents/flows/issue.yaml", ".miyabi/flows/issue.yaml"];
-const BUILT_IN: &str = include_str!("../../../agents/flows/issue.yaml");
+/// Where a repository keeps its own; the first folder that has one of a name counts.
+const FOLDERS: [&str; 3] = [".miyabi/agents/flows", ".miyabi/flows", "agents/flows"];
+const BUILT_IN: [(&str, &str); 1] = [("issue", include_str!("../../../agents/flows/issue.yaml"))];
+/// The longest file that is read; what is longer cannot be a flow.
+const MAX_BYTES: u64 = 4 * flow::MAX_BYTES as u64;
 
-/// The `issue` flow for a repository. Errors: every problem of its file, with place and hint.
-pub fn issue(root: &Path) -> Result<Flow, CliError> {
-    for place in PLACES {
-        let path = root.join(place);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => return parse(&text, place),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(CliError::file("read the flow", &path, &error)),
-        }
-    }
-    parse(BUILT_IN, "issue.yaml (built in)")
+/// The text of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// By what people call it: its file's name without the ending.
+    pub name: String,
+    /// How it is named in problems.
+    pub file: String,
+    /// Its file; none: it is built in.
+    pub path: Option<PathBuf>,
+    /// What is in it.
+    pub text: String,
 }
 
-fn parse(text: &str, file: &str) -> Result<Flow, CliError> {
-    flow::parse(text, file).map_err(|problems| {
-        let mut error = CliError::input(format!("the flow `{file}` cannot be used"));
-        for problem in &problems {
-            error = error.because(problem.render(text));
+impl Source {
+    /// The flow. Errors: every problem of it.
+    pub fn parse(&self, known: &Known) -> Result<Flow, Vec<FlowProblem>> {
+        flow::parse_with(&self.text, &self.file, known)
+    }
+
+    /// The flow. Errors: every problem of it, shown with its line.
+    pub fn usable(&self, known: &Known) -> Result<Flow, CliError> {
+        self.parse(known).map_err(|problems| {
+            let error = CliError::input(format!("the flow `{}` cannot be used", self.file));
+            problems.iter().fold(error, |error, problem| error.because(problem.render(&self.text)))
+        })
+    }
+
+    fn built_in((name, text): (&str, &str)) -> Self {
+        let file = format!("{name}.yaml (built in)");
+        Self { name: name.to_owned(), file, path: None, text: text.to_owned() }
+    }
+}
+
+/// The `issue` flow for a repository.
+///
+/// Errors: every problem of its file, with place and hint; or everything in it that this version cannot carry out.
+pub fn issue(root: &Path) -> Result<Flow, CliError> {
+    let source = named(Some(root), "issue")?.unwrap_or_else(|| Source::built_in(BUILT_IN[0]));
+    let flow = source.usable(&Known::default())?;
+    carried_out(flow, &source.file)
+}
+
+/// Every flow there is, by name: those of the repository, and the built-in ones that none of them replaces.
+pub fn all(root: Option<&Path>) -> Result<Vec<Source>, CliError> {
+    let mut found: Vec<Source> = Vec::new();
+    for folder in FOLDERS {
+        let Some(root) = root else { break };
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        for path in paths.into_iter().filter(|path| is_flow(path)) {
+            let source = read(&path, &shown(root, &path))?;
+            if found.iter().all(|known| known.name != source.name) {
+                found.push(source);
+            }
         }
-        error
-    })
+    }
+    let others = BUILT_IN.into_iter().map(Source::built_in);
+    let others: Vec<_> = others.filter(|one| found.iter().all(|known| known.name != one.name)).collect();
+    found.extend(others);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The flow that was typed: a file, or the name of a flow.
+pub fn typed(root: Option<&Path>, cwd: &Path, typed: &str) -> Result<Source, CliError> {
+    let path = cwd.join(typed);
+    if path.is_file() {
+        return read(&path, typed);
+    }
+    match named(root, typed)? {
+        Some(source) => Ok(source),
+        None => Err(CliError::input(format!("there is no flow `{typed}`"))
+            .hint("`miyabi flow list` names them; a file is given by its path")),
+    }
+}
+
+/// The flow of that name.
+fn named(root: Option<&Path>, name: &str) -> Result<Option<Source>, CliError> {
+    // A name is one plain word, so it never leads out of the folders.
+    let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')) && !name.is_empty();
+    let Some(root) = root.filter(|_| plain) else {
+        return Ok(BUILT_IN.into_iter().find(|(known, _)| *known == name).map(Source::built_in));
+    };
+    for folder in FOLDERS {
+        for extension in ["yaml", "yml"] {
+            let path = root.join(folder).join(format!("{name}.{extension}"));
+            if path.exists() {
+                return read(&path, &shown(root, &path)).map(Some);
+            }
+        }
+    }
+    Ok(BUILT_IN.into_iter().find(|(known, _)| *known == name).map(Source::built_in))
+}
+
+fn is_flow(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") && path.is_file()
+}
+
+fn shown(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+fn read(path: &Path, file: &str) -> Result<Source, CliError> {
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::InvalidData => CliError::input(format!("the flow `{file}` is no UTF-8 text")),
+        _ => CliError::file("read the flow", path, &error),
+    };
+    if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
+        return Err(CliError::input(format!("the flow `{file}` is larger than {} bytes", flow::MAX_BYTES)));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Source { name, file: file.to_owned(), path: Some(path.to_owned()), text })
+}
+
+/// Agents and skills: the repository's, those of the home folder, the built-in ones.
+pub fn library(root: Option<&Path>, context: &Context) -> Library {
+    let home = context.var("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    Library::load(&Places { repository: root.map(Path::to_owned), home })
+}
+
+/// What flows may name. No variable of the environment is among it.
+pub fn known(library: &Library) -> Known {
+    Known {
+        agents: Some(library.agents.keys().cloned().collect()),
+        skills: Some(library.skills.keys().cloned().collect()),
+        environment: BTreeSet::new(),
+    }
+}
+
+/// The flow, if all of it is carried out: what is not is never left out in silence.
+fn carried_out(flow: Flow, file: &str) -> Result<Flow, CliError> {
+    let lacking = flow.plan.lacking();
+    if lacking.is_empty() {
+        return Ok(flow);
+    }
+    let mut error =
+        CliError::input(format!("the flow `{file}` asks for what this version does not carry out yet"));
+    for lack in &lacking {
+        error = error.because(format!("step `{}`: {}", lack.step, lack.what));
+    }
+    Err(error
+        .hint("take these steps and keys out; `miyabi flow run --dry-run` shows what they would come to"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     #[test]
     fn the_built_in_flow_is_used_unless_the_repository_has_its_own() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(issue(root.path()).unwrap().name, "issue");
-        for folder in [".miyabi/flows", ".miyabi/agents/flows"] {
-            let flows = root.path().join(folder);
-            std::fs::create_dir_all(&flows).unwrap();
-            let text = "name: 自分\nsteps:\n  - name: a\n    uses: analize\n";
-            std::fs::write(flows.join("issue.yaml"), text).unwrap();
+        for folder in ["agents/flows", ".miyabi/flows", ".miyabi/agents/flows"] {
+            write(
+                root.path(),
+                &format!("{folder}/issue.yaml"),
+                "name: 自分\nsteps:\n  - name: a\n    uses: analize\n",
+            );
             let error = issue(root.path()).unwrap_err();
             assert_eq!(error.exit().code, 1);
             assert!(error.render().contains(&format!("{folder}/issue.yaml:4:")), "{}", error.render());
         }
+        let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.file).collect();
+        assert_eq!(names, [".miyabi/agents/flows/issue.yaml"]);
+    }
+
+    #[test]
+    fn flows_are_found_by_name_and_by_file() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "agents/flows/確認.yml", "name: x");
+        write(root.path(), "agents/flows/notes.txt", "x");
+        let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.name).collect();
+        assert_eq!(names, ["issue", "確認"]);
+        let file = |what: &str| typed(Some(root.path()), root.path(), what).map(|source| source.file);
+        assert_eq!(file("確認").unwrap(), "agents/flows/確認.yml");
+        assert_eq!(file("agents/flows/確認.yml").unwrap(), "agents/flows/確認.yml");
+        assert_eq!(file("issue").unwrap(), "issue.yaml (built in)");
+        for wrong in ["none", "../agents/flows/確認", ""] {
+            assert_eq!(file(wrong).unwrap_err().exit().code, 1, "{wrong}");
+        }
+        assert_eq!(all(None).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_flow_that_cannot_be_carried_out_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let text = "name: x\nsteps:\n  - {name: a, agent: issue, if: true, actions: [notify]}\n  - {name: b, uses: record, run_condition: manual, actions: [add_labels]}\n";
+        write(root.path(), ".miyabi/flows/issue.yaml", text);
+        let error = issue(root.path()).unwrap_err();
+        assert_eq!(error.exit().code, 1);
+        let shown = error.render();
+        for lacking in
+            ["step `a`: an answer of agent `issue`", "action `notify`", "step `b`: the action `add_labels`"]
+        {
+            assert!(shown.contains(lacking), "{lacking} in\n{shown}");
+        }
+        assert!(!shown.contains("condition"), "these are carried out: {shown}");
     }
 }

@@ -56,12 +56,10 @@ fn events() -> Vec<Event> {
         url: String::new(),
         created_at: at(0),
     };
-    let plan = Plan {
-        steps: vec![
-            Step::new("analyse", Work::Uses(Uses::Analyse)),
-            Step::new("execute", Work::Uses(Uses::Execute)).needs(["analyse"]),
-        ],
-    };
+    let plan = Plan::from(vec![
+        Step::new("analyse", Work::Uses(Uses::Analyse)),
+        Step::new("execute", Work::Uses(Uses::Execute)).needs(["analyse"]),
+    ]);
     let started = RunStarted {
         number: 3,
         repo: "local/r".to_owned(),

@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{Answer, EventBody, Gate};
+use crate::failure::{Failure, FailureClass};
 use crate::ids::{RunId, StepId};
-use crate::plan::{Uses, Work};
+use crate::plan::{RunCondition, Uses, Work};
 use crate::run::{Phase, Run, StepState, Weight, weight};
 use crate::status::Status;
 
@@ -82,7 +83,7 @@ fn cancel(run: &Run, events: &mut Vec<EventBody>) {
     for state in run.steps() {
         let stays = match state.phase {
             Phase::Running | Phase::Ended(_) => true,
-            Phase::Queued => state.step.run_condition == crate::plan::RunCondition::Always,
+            Phase::Queued => state.step.run_condition == RunCondition::Always,
             Phase::Judging | Phase::RetryAt(_) | Phase::ProceedAt(_) | Phase::Asking(_) => false,
         };
         if !stays {
@@ -108,6 +109,9 @@ fn start(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
     let (mut agents, mut lacking) = (0, false);
     let asks_for_budget = run.asks_for_budget();
     for state in run.startable(now) {
+        if !may_start(run, state, events) {
+            continue;
+        }
         match weight(&state.step.work) {
             Weight::Heavy if places == 0 => continue,
             Weight::Heavy if state.is_agents() && asks_for_budget => continue,
@@ -137,6 +141,33 @@ fn start(run: &Run, now: Timestamp, events: &mut Vec<EventBody>) {
             write::of_step(run, state, *uses, events);
         }
     }
+}
+
+/// Whether a step may start as far as its flow's conditions go. If not, that is decided here: it is skipped, a person
+/// is asked, or it fails where its condition cannot be computed. A step that was started once is not asked again.
+fn may_start(run: &Run, state: &StepState, events: &mut Vec<EventBody>) -> bool {
+    let failed = |failure: Failure, events: &mut Vec<EventBody>| {
+        let attempt = state.attempt + 1;
+        events.push(EventBody::StepStarted { step: state.step.id.clone(), attempt });
+        events.push(EventBody::StepFailed { step: state.step.id.clone(), attempt, failure });
+    };
+    match run.condition(state) {
+        Some(Ok(found)) if !found.holds() && state.attempt == 0 => {
+            let why =
+                if found.notes.is_empty() { String::new() } else { format!(": {}", found.notes.join("; ")) };
+            let reason = format!("its condition does not hold{why}");
+            events.push(EventBody::StepSkipped { step: state.step.id.clone(), reason });
+        }
+        Some(Err(problem)) => {
+            let why = format!("compute its condition: {problem}");
+            failed(Failure::new(FailureClass::Input, why), events);
+        }
+        _ if state.step.run_condition == RunCondition::Manual && state.attempt == 0 => {
+            failed(Failure::for_a_person(&state.step.id), events);
+        }
+        _ => return true,
+    }
+    false
 }
 
 fn why_skipped(run: &Run, state: &StepState) -> String {

@@ -96,9 +96,21 @@ impl Failure {
         serde_json::from_value(self.evidence.get("retry_at")?.clone()).ok()
     }
 
-    /// Whether it counts against what a step may fail: who waits for a limit, for room or for budget did nothing wrong.
+    /// The failure of a step that its flow does not start before a person says so.
+    pub(crate) fn for_a_person(step: &crate::ids::StepId) -> Self {
+        Self::new(FailureClass::Pending, format!("`{step}` is not started before a person says so"))
+            .evidence(serde_json::json!({ "waits_for": "person" }))
+    }
+
+    /// Whether it is the failure of such a step.
+    pub fn waits_for_a_person(&self) -> bool {
+        self.class == FailureClass::Pending && self.evidence["waits_for"] == "person"
+    }
+
+    /// Whether it counts against what a step may fail: who waits for a limit, for room, for budget or for a person did
+    /// nothing wrong.
     pub fn counts(&self) -> bool {
-        self.class != FailureClass::Budget && self.retry_at().is_none()
+        self.class != FailureClass::Budget && self.retry_at().is_none() && !self.waits_for_a_person()
     }
 
     /// The same with evidence.

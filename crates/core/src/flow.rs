@@ -1,21 +1,35 @@
 //! Flow files: YAML that becomes a checked plan, or every problem in it at once.
 //!
-//! `node` reads YAML into a tree that knows where each word stands, `read` takes fields out of it, `step` and
-//! `trigger` know the keys, `order` knows how steps may follow each other, `problem` shows what is wrong.
+//! `node` reads YAML into a tree that knows where each word stands, `read` takes fields out of it, `step`, `work` and
+//! `trigger` know the keys, `json` reads free values, `order` knows how steps may follow each other, `lookups` what
+//! expressions can find, `problem` shows what is wrong and `place` where inside a value. `schema` is the grammar for
+//! editors.
 //! No file is opened here, and nothing of a flow is executed.
 
+mod json;
+mod lookups;
 mod names;
 mod node;
 mod order;
+mod place;
 mod problem;
 mod read;
+mod schema;
 mod step;
 mod suggest;
 mod trigger;
+mod work;
 
+pub use lookups::TRIGGER_FIELDS;
 pub use problem::FlowProblem;
+pub use schema::schema;
 pub use trigger::{Trigger, TriggerKind};
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::expression::{RESERVED, is_name};
 use crate::plan::Plan;
 use problem::{At, Problems};
 use read::Fields;
@@ -41,6 +55,17 @@ pub struct Flow {
     pub plan: Plan,
 }
 
+/// What flows may name that stands in no flow.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The agents there are; none: any name will do.
+    pub agents: Option<BTreeSet<String>>,
+    /// The skills there are; none: any name will do.
+    pub skills: Option<BTreeSet<String>>,
+    /// Variables of the environment that expressions may read.
+    pub environment: BTreeSet<String>,
+}
+
 const KEYS: [&str; 6] = ["name", "description", "version", "trigger", "variables", "steps"];
 
 /// Reads a flow file. `file` is only its name in problems.
@@ -51,8 +76,13 @@ const KEYS: [&str; 6] = ["name", "description", "version", "trigger", "variables
 /// Errors: all problems, in the order of the file, never none. Only text that is not YAML at all, or too large,
 /// ends the search early.
 pub fn parse(text: &str, file: &str) -> Result<Flow, Vec<FlowProblem>> {
-    let mut problems = Problems::new(file);
-    let flow = read_flow(text, &mut problems);
+    parse_with(text, file, &Known::default())
+}
+
+/// As [`parse`], and agents, skills and the environment are those that are known.
+pub fn parse_with(text: &str, file: &str, known: &Known) -> Result<Flow, Vec<FlowProblem>> {
+    let mut problems = Problems::new(file, text);
+    let flow = read_flow(text, known, &mut problems);
     let problems = problems.into_sorted();
     match flow {
         Some(flow) if problems.is_empty() => Ok(flow),
@@ -60,7 +90,7 @@ pub fn parse(text: &str, file: &str) -> Result<Flow, Vec<FlowProblem>> {
     }
 }
 
-fn read_flow(text: &str, problems: &mut Problems) -> Option<Flow> {
+fn read_flow(text: &str, known: &Known, problems: &mut Problems<'_>) -> Option<Flow> {
     if text.len() > MAX_BYTES {
         problems
             .add(
@@ -77,8 +107,8 @@ fn read_flow(text: &str, problems: &mut Problems) -> Option<Flow> {
     let description = fields.text("description", problems);
     let version = fields.text("version", problems);
     let trigger = fields.any("trigger").and_then(|(_, node)| trigger::read(node, problems));
-    fields.not_yet("variables", "expressions", problems);
-    let plan = read_steps(&mut fields, problems);
+    let variables = read_variables(&mut fields, problems);
+    let plan = read_steps(&mut fields, variables, known, problems);
     Some(Flow {
         name: name?.text,
         description: description.map(|text| text.text),
@@ -88,7 +118,47 @@ fn read_flow(text: &str, problems: &mut Problems) -> Option<Flow> {
     })
 }
 
-fn read_steps(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Plan> {
+fn read_variables(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, Value> {
+    let Some(node) = fields.value("variables", problems) else { return BTreeMap::new() };
+    let node::Value::Map(pairs) = &*node.value else {
+        let message = format!("`variables` is a map of names, and this is {}", node.value.kind());
+        problems.add(node.at, "wrong-type", message);
+        return BTreeMap::new();
+    };
+    for word in pairs.iter().filter_map(|(key, _)| key.word()) {
+        check_name(&word, "a variable", problems);
+    }
+    let value = json::value(node, problems, &mut |word, problems| {
+        if let Some((before, _)) = word.text.split_once("${") {
+            let problem =
+                problems.within(&word, before.chars().count(), "expression", "variables hold plain values");
+            problem.hint("write `${…}` where the variable is used");
+        }
+    });
+    match value {
+        Value::Object(map) => map.into_iter().collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// A name that expressions can use alone.
+fn check_name(word: &read::Word, what: &str, problems: &mut Problems<'_>) {
+    let shown = names::shown(&word.text);
+    if RESERVED.contains(&word.text.as_str()) {
+        let message = format!("`{shown}` is a word of expressions and no name for {what}");
+        problems.add(word.at, "reserved-name", message).hint("choose another one");
+    } else if !is_name(&word.text) {
+        let problem = problems.add(word.at, "bad-name", format!("`{shown}` is no name for {what}"));
+        problem.hint("a letter or `_`, then letters, digits, `_` and `-`");
+    }
+}
+
+fn read_steps(
+    fields: &mut Fields<'_>,
+    variables: BTreeMap<String, Value>,
+    known: &Known,
+    problems: &mut Problems<'_>,
+) -> Option<Plan> {
     let (at, nodes) = fields.required_list("steps", problems)?;
     if nodes.is_empty() {
         problems.add(at, "empty", "a flow needs at least one step").hint("add `- name: …` with `uses: …`");
@@ -99,8 +169,9 @@ fn read_steps(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Plan> 
         problems.add(first.at, "too-large", message);
         return None;
     }
-    let drafts: Vec<_> = nodes.iter().map(|node| step::read(node, problems)).collect();
-    let needs = order::check(&drafts, problems);
-    let steps = drafts.into_iter().zip(needs).map(|(draft, needs)| draft.into_step(needs));
-    Some(Plan { steps: steps.collect::<Option<_>>()? })
+    let drafts: Vec<_> = nodes.iter().map(|node| step::read(node, known, problems)).collect();
+    let order = order::check(&drafts, problems);
+    lookups::check(&drafts, &order, &variables, known, problems);
+    let steps = drafts.into_iter().zip(order.needs).map(|(draft, needs)| draft.into_step(needs));
+    Some(Plan { steps: steps.collect::<Option<_>>()?, variables })
 }

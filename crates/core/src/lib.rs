@@ -8,6 +8,7 @@ pub mod context;
 pub mod decide;
 pub mod delivery;
 pub mod event;
+pub mod expression;
 pub mod failure;
 pub mod flow;
 pub mod ids;

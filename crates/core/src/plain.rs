@@ -131,6 +131,21 @@ pub fn fenced(text: &str, language: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
 }
 
+/// A Mermaid label: everything that means something to Mermaid, Markdown or HTML becomes its number.
+pub fn mermaid(label: &str) -> String {
+    let mut escaped = String::with_capacity(label.len());
+    for character in label.chars() {
+        let plain =
+            character.is_alphanumeric() || !character.is_ascii() || " .,()/+=:!?'_-".contains(character);
+        if plain {
+            escaped.push(character);
+        } else {
+            escaped.push_str(&format!("#{};", u32::from(character)));
+        }
+    }
+    escaped
+}
+
 /// A link where the address is one, inline code where it is a command line.
 pub fn place(url: &str) -> String {
     let web = url.starts_with("https://") || url.starts_with("http://");

@@ -1,12 +1,17 @@
 //! The plan: an acyclic graph of steps that a run executes and extends.
 
+mod ability;
+mod action;
 mod graph;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+pub use ability::Lacking;
+pub use action::{ActionCall, ActionKind};
 pub use graph::{MAX_CYCLES, Problem, Schedule, check, schedule};
 
 use crate::ids::{CommitId, StepId};
@@ -24,6 +29,8 @@ pub enum RunCondition {
     OnFailure,
     /// Whatever they came to.
     Always,
+    /// When all of them succeeded and a person says so.
+    Manual,
 }
 
 /// What a failed step means for those that need it.
@@ -61,6 +68,19 @@ pub struct Step {
     /// Its own deadline in seconds; none: the policy's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_secs: Option<u64>,
+    /// An expression, read by [`crate::expression::evaluate`] when its needs have ended; where it does not hold the
+    /// step is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// What its agent is given, with `${…}` in its texts as [`crate::expression::fill`] reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// The name under which later steps find its output, beside `steps['…'].output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_key: Option<String>,
+    /// What is written to the outside world once it succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionCall>,
 }
 
 impl Step {
@@ -74,6 +94,10 @@ impl Step {
             on_failure: OnFailure::default(),
             max_retries: 0,
             timeout_secs: None,
+            condition: None,
+            input: None,
+            output_key: None,
+            actions: Vec::new(),
         }
     }
 
@@ -103,6 +127,18 @@ pub enum Work {
     Task(Box<TaskWork>),
     /// The commit of a task goes into the integration branch.
     Integrate(Integrate),
+    /// An agent answers what the step's `input` asks.
+    Agent(AgentWork),
+}
+
+/// What a flow asks of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentWork {
+    /// Its name.
+    pub agent: String,
+    /// Skills whose texts are added to its prompt, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
 }
 
 /// The built-in steps that flow files name with `uses`.
@@ -236,4 +272,13 @@ pub struct Extension {
 pub struct Plan {
     /// Steps in file order.
     pub steps: Vec<Step>,
+    /// What expressions find under `variables`, and by name alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, Value>,
+}
+
+impl From<Vec<Step>> for Plan {
+    fn from(steps: Vec<Step>) -> Self {
+        Self { steps, ..Self::default() }
+    }
 }

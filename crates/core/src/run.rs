@@ -4,6 +4,7 @@
 //! transitions. Restarting is nothing but reading the log again. Folding is incremental: an event costs what it
 //! touches, never what has finished before it.
 
+mod condition;
 mod extend;
 mod fold;
 pub(crate) mod reminding;
@@ -35,7 +36,7 @@ use crate::task::{Decomposition, Task};
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// The first event. Its plan is empty here: the steps are below.
+    /// The first event. Its plan has no steps here: they are below.
     pub started: RunStarted,
     /// When it began.
     pub started_at: Timestamp,
@@ -65,6 +66,8 @@ pub struct Run {
     pub intents: HashMap<IntentId, Option<Receipt>>,
     steps: Vec<StepState>,
     index: HashMap<StepId, usize>,
+    /// Steps by their `output_key`.
+    output_keys: HashMap<String, usize>,
     /// Steps that may start, by what limits them.
     ready: Ready,
     running: BTreeSet<usize>,
@@ -126,7 +129,7 @@ pub(crate) enum Weight {
 
 pub(crate) fn weight(work: &Work) -> Weight {
     match work {
-        Work::Task(_) | Work::Uses(Uses::Review) => Weight::Heavy,
+        Work::Task(_) | Work::Agent(_) | Work::Uses(Uses::Review) => Weight::Heavy,
         Work::Integrate(_) | Work::Uses(Uses::Update) => Weight::Lane,
         Work::Uses(_) => Weight::Light,
     }

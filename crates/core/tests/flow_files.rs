@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::flow::{self, Flow};
-use miyabi_core::plan::{OnFailure, RunCondition, Uses, Work};
+use miyabi_core::flow::{self, Flow, Known};
+use miyabi_core::ids::StepId;
+use miyabi_core::plan::{OnFailure, RunCondition, Step, Uses, Work};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows").join(name)
@@ -43,21 +44,66 @@ fn compare(name: &str, show: impl Fn(&str, &str) -> String) {
     assert!(stale.is_empty(), "set MIYABI_UPDATE=1 to accept\n\n{}", stale.join("\n"));
 }
 
+/// What the files may name.
+fn known() -> Known {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    Known {
+        agents: Some(names(&[
+            "ci-checker",
+            "codegen",
+            "coordinator",
+            "e2e-tester",
+            "issue",
+            "pr-analyzer",
+            "pr-reviewer",
+            "report-generator",
+        ])),
+        skills: Some(names(&["browser"])),
+        environment: names(&["HOME"]),
+    }
+}
+
 /// The whole flow, one fact a line.
 fn describe(flow: &Flow) -> String {
     let Flow { name, description, version, trigger, plan } = flow;
     let mut out =
         format!("name {name:?}\ndescription {description:?}\nversion {version:?}\ntrigger {trigger:?}\n");
+    for (name, value) in &plan.variables {
+        writeln!(out, "variable {name}: {value}").unwrap();
+    }
     for step in &plan.steps {
-        writeln!(out, "{step:?}").unwrap();
+        let Step {
+            id,
+            work,
+            needs,
+            run_condition,
+            on_failure,
+            max_retries,
+            timeout_secs,
+            condition,
+            input,
+            output_key,
+            actions,
+        } = step;
+        writeln!(out, "step {:?} {work:?}", id.as_str()).unwrap();
+        writeln!(out, "  needs {:?}", needs.iter().map(StepId::as_str).collect::<Vec<_>>()).unwrap();
+        writeln!(out, "  {run_condition:?}, then {on_failure:?} {max_retries}, {timeout_secs:?} s").unwrap();
+        for (key, text) in [("condition", condition), ("output_key", output_key)] {
+            text.iter().for_each(|text| writeln!(out, "  {key} {text:?}").unwrap());
+        }
+        input.iter().for_each(|input| writeln!(out, "  input {input}").unwrap());
+        for action in actions {
+            let with = serde_json::to_string(&action.with).unwrap();
+            writeln!(out, "  action {} {with}", action.action.as_str()).unwrap();
+        }
     }
     out
 }
 
 #[test]
 fn good_files_become_plans() {
-    assert!(files("good").len() >= 10);
-    compare("good", |text, file| match flow::parse(text, file) {
+    assert!(files("good").len() >= 20);
+    compare("good", |text, file| match flow::parse_with(text, file, &known()) {
         Ok(flow) => describe(&flow),
         Err(problems) => panic!("{file}: {problems:#?}"),
     });
@@ -65,8 +111,8 @@ fn good_files_become_plans() {
 
 #[test]
 fn bad_files_show_every_problem() {
-    assert!(files("bad").len() >= 25);
-    compare("bad", |text, file| match flow::parse(text, file) {
+    assert!(files("bad").len() >= 50);
+    compare("bad", |text, file| match flow::parse_with(text, file, &known()) {
         Ok(flow) => panic!("{file} has no problems: {flow:#?}"),
         Err(problems) => {
             let shown: Vec<String> = problems.iter().map(|problem| problem.render(text)).collect();
@@ -147,4 +193,49 @@ fn ten_thousand_wrong_steps_are_shown_in_bounds() {
     let problems = flow::parse(&many, "many.yaml").unwrap_err();
     assert_eq!(problems.len(), 1001);
     assert_eq!(problems[1000].rule, "too-many-problems");
+}
+
+/// The schema lets through what the parser lets through, and stops what a schema can stop.
+#[test]
+fn the_schema_says_the_same() {
+    let schema = jsonschema::validator_for(&flow::schema()).unwrap();
+    let read = |path: &Path| -> Result<serde_json::Value, _> {
+        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap())
+    };
+    for (file, path) in files("good") {
+        let value = read(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let wrong: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{file}");
+    }
+    for file in [
+        "actions",
+        "camel-case",
+        "missing-keys",
+        "no-uses",
+        "two-spellings",
+        "unknown-keys",
+        "unknown-words",
+        "empty-steps",
+        "steps-not-a-list",
+        "timeouts",
+        "trigger-type",
+    ] {
+        let value = read(&folder("bad").join(file).with_extension("yaml")).unwrap();
+        assert!(!schema.is_valid(&value), "{file} is let through");
+    }
+}
+
+/// A long chain of agent steps, each of which looks back over half of it.
+#[test]
+fn ten_thousand_steps_with_expressions_are_read() {
+    let mut many = "name: many\nvariables: {limit: 1}\nsteps:\n".to_owned();
+    for n in 0..flow::MAX_STEPS {
+        let (near, far) = (n.saturating_sub(1), n / 2);
+        write!(many, "- name: s{n}\n  agent: issue\n  output_key: o{n}\n").unwrap();
+        if n > 0 {
+            writeln!(many, "  if: o{near}.ok && steps.s{far}.output.n > limit").unwrap();
+        }
+    }
+    let flow = flow::parse_with(&many, "many.yaml", &known()).unwrap();
+    assert_eq!(flow.plan.steps.len(), flow::MAX_STEPS);
 }

@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use miyabi_core::flow;
-use miyabi_core::plan::{OnFailure, Plan, RunCondition, Step, Uses, Work};
+use miyabi_core::plan::{AgentWork, OnFailure, Plan, RunCondition, Step, Uses, Work};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 /// Pieces of flow files, put together without sense.
 fn scraps() -> impl Strategy<Value = String> {
@@ -16,6 +17,16 @@ fn scraps() -> impl Strategy<Value = String> {
         "depends_on",
         "timeout",
         "trigger",
+        "agent",
+        "if",
+        "input",
+        "actions",
+        "variables",
+        "output_key",
+        "${",
+        "steps.a.output",
+        " == ",
+        "'x'",
         ": ",
         "- ",
         "\n",
@@ -95,7 +106,7 @@ fn plans() -> impl Strategy<Value = (String, Plan)> {
                 ..Step::new(format!("{index} {name}"), Work::Uses(Uses::ALL[index]))
             });
         }
-        (name, Plan { steps })
+        (name, Plan::from(steps))
     })
 }
 
@@ -148,5 +159,52 @@ proptest! {
         let flow = flow::parse(&text, "printed.yaml").map_err(|problems| TestCaseError::fail(format!("{problems:#?}\n{text}")))?;
         prop_assert_eq!(flow.name, name);
         prop_assert_eq!(flow.plan, plan);
+    }
+}
+
+/// What an agent may be given; no expressions, so that it stays what it is.
+fn inputs() -> impl Strategy<Value = Value> {
+    let text = any::<String>().prop_filter("no expression", |text| !text.contains("${"));
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(prop_oneof![inner.clone(), Just(Value::Null)], 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z検$: ]{0,6}", inner, 0..3).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_an_agent_is_given_is_read_back(
+        input in inputs(),
+        variable in inputs(),
+        agent in "[a-z検-]{1,12}",
+        limit in any::<i32>(),
+    ) {
+        let condition = format!("v == {limit} || steps.first.output['a b'] in ['x', {limit}]");
+        let file = json!({
+            "name": "x", "variables": { "v": variable }, "steps": [
+                { "name": "first", "agent": agent, "output_key": "seen", "input": input },
+                { "name": "second", "specialist": agent, "if": condition, "skills": [agent], "input": ["${seen}", input],
+                  "actions": ["notify", { "add_labels": { "labels": ["${parent.output}"] } }] },
+            ],
+        });
+        let text = serde_json::to_string(&file).unwrap();
+        let flow = flow::parse(&text, "x.yaml").map_err(|problems| TestCaseError::fail(format!("{problems:#?}\n{text}")))?;
+        let [first, second] = flow.plan.steps.as_slice() else { panic!("two steps") };
+        prop_assert_eq!(first.input.as_ref(), Some(&input));
+        prop_assert_eq!(&flow.plan.variables["v"], &variable);
+        prop_assert_eq!(second.condition.as_ref(), Some(&condition));
+        prop_assert_eq!(second.input.as_ref(), Some(&json!(["${seen}", input])));
+        prop_assert_eq!(&first.work, &Work::Agent(AgentWork { agent: agent.clone(), skills: vec![] }));
+        prop_assert_eq!(&second.work, &Work::Agent(AgentWork { agent: agent.clone(), skills: vec![agent] }));
+        prop_assert_eq!(second.actions.len(), 2);
+        let log = serde_json::to_string(&flow.plan).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Plan>(&log).unwrap(), flow.plan);
     }
 }

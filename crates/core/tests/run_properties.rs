@@ -50,9 +50,15 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
             [[0, 0, 0, 1, 2][dice.roll(5)]];
         step.on_failure = [OnFailure::Stop, OnFailure::Continue, OnFailure::Retry][dice.roll(3)];
         step.max_retries = 1;
+        step.condition = match (dice.roll(6), step.needs.first()) {
+            (0, Some(need)) => Some(format!("steps['{need}'].output != null")),
+            (1, Some(need)) => Some(format!("steps['{need}'].status in ['failed', 'skipped']")),
+            (2, _) => Some("trigger.payload.gone == 1".to_owned()),
+            _ => None,
+        };
         steps.push(step);
     }
-    Plan { steps }
+    Plan::from(steps)
 }
 
 /// Drives a run by dice and checks what must hold after every event. Returns the whole log.

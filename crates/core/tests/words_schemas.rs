@@ -11,8 +11,9 @@ use schemars::{Schema, schema_for};
 
 const REFRESH: &str = "MIYABI_UPDATE=1 cargo test -p miyabi-core --test words_schemas";
 
-fn published() -> [(&'static str, Schema); 5] {
+fn published() -> [(&'static str, Schema); 6] {
     [
+        ("flow", Schema::try_from(miyabi_core::flow::schema()).expect("it is a schema")),
         ("agent-context", schema_for!(AgentContext)),
         ("analysis", schema_for!(Analysis)),
         ("decomposition", schema_for!(Decomposition)),

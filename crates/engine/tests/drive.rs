@@ -61,7 +61,7 @@ impl Stage {
     async fn new(steps: Vec<Step>, runner: Scripted) -> Self {
         let store = Arc::new(MemoryStore::new());
         let run = fixtures::run_id(1);
-        let started = fixtures::run_started(Plan { steps });
+        let started = fixtures::run_started(Plan::from(steps));
         store.create_run(&NewRun { id: run.clone(), started }, fixtures::at(0)).await.unwrap();
         let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
         let clock = Arc::new(ManualClock::new(fixtures::at(0)));
@@ -406,7 +406,7 @@ async fn runs_side_by_side_share_the_budget_of_the_day() {
     let policy = Policy { budget_day_sessions: 2, ..Policy::default() };
     let store = Arc::new(MemoryStore::new());
     for n in 1..=3 {
-        let plan = Plan { steps: vec![fixtures::task_step(500, 1, &[])] };
+        let plan = Plan::from(vec![fixtures::task_step(500, 1, &[])]);
         let mut started = RunStarted { policy: policy.clone(), ..fixtures::run_started(plan) };
         started.issue.number = 500 + n;
         store.create_run(&NewRun { id: fixtures::run_id(n), started }, fixtures::at(0)).await.unwrap();

@@ -112,20 +112,18 @@ pub fn issue_plan() -> Plan {
     record.run_condition = RunCondition::Always;
     let mut cleanup = uses(Uses::Cleanup, &["merge"]);
     cleanup.on_failure = OnFailure::Continue;
-    Plan {
-        steps: vec![
-            uses(Uses::Analyse, &[]),
-            uses(Uses::Decompose, &["analyse"]),
-            uses(Uses::Execute, &["decompose"]),
-            uses(Uses::Review, &["execute"]),
-            uses(Uses::Change, &["review"]),
-            uses(Uses::Ci, &["change"]),
-            uses(Uses::Merge, &["ci"]),
-            record,
-            cleanup,
-            uses(Uses::Close, &["merge", "cleanup"]),
-        ],
-    }
+    Plan::from(vec![
+        uses(Uses::Analyse, &[]),
+        uses(Uses::Decompose, &["analyse"]),
+        uses(Uses::Execute, &["decompose"]),
+        uses(Uses::Review, &["execute"]),
+        uses(Uses::Change, &["review"]),
+        uses(Uses::Ci, &["change"]),
+        uses(Uses::Merge, &["ci"]),
+        record,
+        cleanup,
+        uses(Uses::Close, &["merge", "cleanup"]),
+    ])
 }
 
 /// What an attempt that succeeds may give.

@@ -111,7 +111,7 @@ pub fn plan(steps: &[Uses]) -> Plan {
     let needs = |index: usize| index.checked_sub(1).map(|before| steps[before].as_str());
     let step =
         |(index, uses): (usize, &Uses)| Step::new(uses.as_str(), Work::Uses(*uses)).needs(needs(index));
-    Plan { steps: steps.iter().enumerate().map(step).collect() }
+    Plan::from(steps.iter().enumerate().map(step).collect::<Vec<_>>())
 }
 
 /// The first event of a run of [`issue`]`(500)` in [`REPO`] with this plan; the number is left at 0 for the store.

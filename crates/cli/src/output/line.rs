@@ -174,6 +174,7 @@ pub fn describe_output(work: &Work, output: &Value) -> String {
             None => String::new(),
         },
         Work::Uses(uses) => uses_outcome(*uses, output),
+        Work::Agent(_) => output.as_str().map(|text| short(text, 80)).unwrap_or_default(),
     }
 }
 

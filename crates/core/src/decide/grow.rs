@@ -6,7 +6,7 @@ use crate::analysis::Kind;
 use crate::event::Gate;
 use crate::failure::Failure;
 use crate::ids::{CommitId, StepId};
-use crate::plan::{Extension, Integrate, Purpose, Step, TaskWork, Uses, Work};
+use crate::plan::{Extension, Integrate, Purpose, RunCondition, Step, TaskWork, Uses, Work};
 use crate::report::{CheckEnd, Reading, Remark, Report, Severity};
 use crate::run::{Phase, Run, StepState};
 use crate::task::Task;
@@ -125,12 +125,23 @@ pub(super) fn count_reworks(run: &Run) -> u32 {
     run.steps().iter().filter(rework).count() as u32
 }
 
+/// A further step of that kind. Its condition was computed for the step that it follows, whose output stands for its
+/// own; what that one was to write is written by the one that takes its place.
 fn next(run: &Run, uses: Uses, like: &StepState) -> Step {
     let n = count_uses(run, uses) + 1;
+    let takes_its_place = like.step.work == Work::Uses(uses);
     Step {
         id: StepId::new(format!("{}-{n}", uses.as_str())),
         needs: Vec::new(),
         work: Work::Uses(uses),
+        condition: None,
+        run_condition: match like.step.run_condition {
+            RunCondition::Manual => RunCondition::OnSuccess,
+            other => other,
+        },
+        input: None,
+        output_key: None,
+        actions: if takes_its_place { like.step.actions.clone() } else { Vec::new() },
         ..like.step.clone()
     }
 }

@@ -2,10 +2,18 @@
 
 /// The text on one line, at most 60 characters of it, with everything that a terminal would act on escaped.
 pub(super) fn shown(text: &str) -> String {
-    const LIMIT: usize = 60;
+    safe(text, 60)
+}
+
+/// The path on one line in the same way, and whole: editors open it.
+pub(super) fn shown_path(path: &str) -> String {
+    safe(path, 4096)
+}
+
+fn safe(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for (index, c) in text.chars().enumerate() {
-        if index == LIMIT {
+        if index == limit {
             out.push('…');
             break;
         }

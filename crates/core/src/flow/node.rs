@@ -10,6 +10,7 @@ use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle};
 
 use super::names::shown;
 use super::problem::{At, Problems};
+use super::read::Word;
 
 /// Nodes of one file after its aliases are followed; more is an alias bomb.
 const MAX_NODES: usize = 500_000;
@@ -22,10 +23,27 @@ pub(super) struct Node {
     /// Where it stands; for an alias, where the alias stands.
     pub(super) at: At,
     pub(super) value: Rc<Value>,
+    /// How a word is written; none for everything else.
+    pub(super) style: Option<Style>,
+    /// Whether it is written elsewhere, and an alias stands here.
+    pub(super) is_alias: bool,
     /// Nodes in it, itself included.
     size: usize,
     /// Levels in it, itself included.
     depth: usize,
+}
+
+/// How a word is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// As it is.
+    Plain,
+    /// `'…'`
+    Single,
+    /// `"…"`
+    Double,
+    /// `|` or `>`, and lines below.
+    Block,
 }
 
 /// What a node holds.
@@ -39,6 +57,15 @@ pub(super) enum Value {
     List(Vec<Node>),
     /// `a: b`, in file order, a key as often as it was written.
     Map(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// Its text as a word, if it is one.
+    pub(super) fn word(&self) -> Option<Word> {
+        let Value::Text(text) = &*self.value else { return None };
+        let style = self.style.filter(|_| !self.is_alias);
+        Some(Word { at: self.at, text: text.clone(), style })
+    }
 }
 
 impl Value {
@@ -56,7 +83,7 @@ impl Value {
 /// Reads the only document of a YAML file.
 ///
 /// `None` after a problem that leaves no tree: text that is not YAML, a tree that is too large or too deep.
-pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+pub(super) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
     let options = granit_parser::options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
@@ -115,7 +142,7 @@ struct Open {
 }
 
 impl Tree {
-    fn take(&mut self, event: Event<'_>, at: At, problems: &mut Problems) -> Option<()> {
+    fn take(&mut self, event: Event<'_>, at: At, problems: &mut Problems<'_>) -> Option<()> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -128,7 +155,17 @@ impl Tree {
                 let plain = style == ScalarStyle::Plain;
                 let nothing = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if nothing { Value::Nothing } else { Value::Text(text.into_owned()) };
-                self.add(Node { at, value: Rc::new(value), size: 1, depth: 1 }, anchor, problems)?;
+                let style = Some(match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted => Style::Single,
+                    ScalarStyle::DoubleQuoted => Style::Double,
+                    _ => Style::Block,
+                });
+                self.add(
+                    Node { at, value: Rc::new(value), style, is_alias: false, size: 1, depth: 1 },
+                    anchor,
+                    problems,
+                )?;
             }
             Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, false, problems)?,
             Event::MappingStart(_, anchor, _) => self.begin(at, anchor, true, problems)?,
@@ -139,11 +176,15 @@ impl Tree {
                 let value = if is_map { Value::Map(pairs(nodes)) } else { Value::List(nodes) };
                 // Its size was counted entry by entry.
                 self.size = self.size.saturating_sub(size);
-                self.add(Node { at, value: Rc::new(value), size, depth }, anchor, problems)?;
+                self.add(
+                    Node { at, value: Rc::new(value), style: None, is_alias: false, size, depth },
+                    anchor,
+                    problems,
+                )?;
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => {
-                    let node = Node { at, ..node.clone() };
+                    let node = Node { at, is_alias: true, ..node.clone() };
                     self.add(node, 0, problems)?;
                 }
                 None => {
@@ -161,13 +202,13 @@ impl Tree {
         Some(())
     }
 
-    fn begin(&mut self, at: At, anchor: usize, is_map: bool, problems: &mut Problems) -> Option<()> {
+    fn begin(&mut self, at: At, anchor: usize, is_map: bool, problems: &mut Problems<'_>) -> Option<()> {
         self.grow(1, self.open.len() + 1, at, problems)?;
         self.open.push(Open { at, anchor, is_map, nodes: Vec::new() });
         Some(())
     }
 
-    fn add(&mut self, node: Node, anchor: usize, problems: &mut Problems) -> Option<()> {
+    fn add(&mut self, node: Node, anchor: usize, problems: &mut Problems<'_>) -> Option<()> {
         self.grow(node.size, self.open.len() + node.depth, node.at, problems)?;
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -180,7 +221,7 @@ impl Tree {
         Some(())
     }
 
-    fn grow(&mut self, size: usize, depth: usize, at: At, problems: &mut Problems) -> Option<()> {
+    fn grow(&mut self, size: usize, depth: usize, at: At, problems: &mut Problems<'_>) -> Option<()> {
         self.size = self.size.saturating_add(size);
         if depth > MAX_DEPTH {
             problems.add(at, "too-large", format!("values are nested more than {MAX_DEPTH} levels deep"));
@@ -196,7 +237,7 @@ impl Tree {
 }
 
 fn nothing(at: At) -> Node {
-    Node { at, value: Rc::new(Value::Nothing), size: 1, depth: 1 }
+    Node { at, value: Rc::new(Value::Nothing), style: None, is_alias: false, size: 1, depth: 1 }
 }
 
 fn pairs(nodes: Vec<Node>) -> Vec<(Node, Node)> {

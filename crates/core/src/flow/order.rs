@@ -20,8 +20,18 @@ const BEFORE: [(Uses, Uses); 7] = [
     (Uses::Merge, Uses::Change),
 ];
 
-/// Reports everything that is wrong between steps, and returns the needs of each of them.
-pub(super) fn check(drafts: &[Draft], problems: &mut Problems) -> Vec<Vec<StepId>> {
+/// How the steps of a file follow each other.
+pub(super) struct Order {
+    /// The needs of each step.
+    pub(super) needs: Vec<Vec<StepId>>,
+    /// The name of each step; one that no file can hold where it has none of its own.
+    pub(super) names: Vec<StepId>,
+    /// Whether this is an acyclic graph of known names.
+    pub(super) is_sound: bool,
+}
+
+/// Reports everything that is wrong between steps.
+pub(super) fn check(drafts: &[Draft], problems: &mut Problems<'_>) -> Order {
     let names = distinct_names(drafts, problems);
     let nodes: Vec<(StepId, Vec<StepId>)> = drafts
         .iter()
@@ -39,12 +49,14 @@ pub(super) fn check(drafts: &[Draft], problems: &mut Problems) -> Vec<Vec<StepId
         graph.report(problem, problems);
     }
     let readable = drafts.iter().all(|draft| !matches!(draft.needs, Needs::Unreadable));
-    graph.check_built_ins(readable && found.is_empty(), problems);
-    nodes.into_iter().map(|(_, needs)| needs).collect()
+    let is_sound = readable && found.is_empty();
+    graph.check_built_ins(is_sound, problems);
+    let (names, needs) = nodes.into_iter().unzip();
+    Order { needs, names, is_sound }
 }
 
 /// A name for each step: its own, or one that no file can hold where it has none or its name is taken.
-fn distinct_names(drafts: &[Draft], problems: &mut Problems) -> Vec<StepId> {
+fn distinct_names(drafts: &[Draft], problems: &mut Problems<'_>) -> Vec<StepId> {
     let mut first: HashMap<&str, At> = HashMap::new();
     let mut names = Vec::with_capacity(drafts.len());
     for (index, draft) in drafts.iter().enumerate() {
@@ -85,7 +97,7 @@ struct Graph<'d> {
 }
 
 impl Graph<'_> {
-    fn report(&self, problem: &Problem, problems: &mut Problems) {
+    fn report(&self, problem: &Problem, problems: &mut Problems<'_>) {
         match problem {
             Problem::Unknown { node, need } => {
                 let at = self.need_at(*node, *need);
@@ -107,7 +119,7 @@ impl Graph<'_> {
         }
     }
 
-    fn report_cycle(&self, path: &[usize], problems: &mut Problems) {
+    fn report_cycle(&self, path: &[usize], problems: &mut Problems<'_>) {
         let Some(&start) = path.first() else { return };
         let name = |node: usize| self.drafts[node].name.as_ref().map_or("?", |word| &word.text);
         let next = path.get(1).copied().unwrap_or(start);
@@ -125,7 +137,7 @@ impl Graph<'_> {
     }
 
     /// Each built-in step at most once, and after what it works on. `whole`: the graph itself is sound.
-    fn check_built_ins(&self, whole: bool, problems: &mut Problems) {
+    fn check_built_ins(&self, whole: bool, problems: &mut Problems<'_>) {
         let mut first: HashMap<Uses, usize> = HashMap::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let Some((at, uses)) = draft.uses else { continue };

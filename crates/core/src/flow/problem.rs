@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::names::shown;
+use super::names::shown_path;
+use super::place;
+use super::read::Word;
 use crate::failure::{Failure, FailureClass};
 
 /// One thing that is wrong with a flow file.
@@ -37,7 +39,7 @@ impl FlowProblem {
         let (text, before, under) = excerpt(line_of(source, self.line), self.column);
         let mut out = format!(
             "{}:{}:{}: {} [{}]\n{margin} |\n{number} | {text}\n{margin} | {}{}\n",
-            shown(&self.file),
+            shown_path(&self.file),
             self.line,
             self.column,
             self.message,
@@ -55,7 +57,7 @@ impl FlowProblem {
 impl fmt::Display for FlowProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, rule, message, .. } = self;
-        write!(f, "{}:{line}:{column}: {message} [{rule}]", shown(&self.file))?;
+        write!(f, "{}:{line}:{column}: {message} [{rule}]", shown_path(&self.file))?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
@@ -69,7 +71,7 @@ impl From<FlowProblem> for Failure {
     fn from(problem: FlowProblem) -> Self {
         let FlowProblem { file, line, column, rule, message, hint } = problem;
         let hint = hint.unwrap_or_else(|| "correct the flow file".to_owned());
-        Self::new(FailureClass::Input, format!("{}:{line}:{column}: {message} [{rule}]", shown(&file)))
+        Self::new(FailureClass::Input, format!("{}:{line}:{column}: {message} [{rule}]", shown_path(&file)))
             .hint(hint)
     }
 }
@@ -86,19 +88,36 @@ impl At {
 }
 
 /// Collects problems of one file. Beyond a thousand they are only counted.
-pub(super) struct Problems {
+pub(super) struct Problems<'t> {
     file: String,
+    /// The file's lines, split when a place inside a value is first asked for.
+    text: &'t str,
+    lines: Option<Vec<&'t str>>,
     list: Vec<FlowProblem>,
     /// Takes those that are only counted.
     overflow: Option<FlowProblem>,
     more: usize,
 }
 
-impl Problems {
+impl<'t> Problems<'t> {
     const LIMIT: usize = 1000;
 
-    pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), list: Vec::new(), overflow: None, more: 0 }
+    pub(super) fn new(file: &str, text: &'t str) -> Self {
+        Self { file: file.to_owned(), text, lines: None, list: Vec::new(), overflow: None, more: 0 }
+    }
+
+    /// Adds a problem at a place inside a word, so many characters after its beginning.
+    pub(super) fn within(
+        &mut self,
+        word: &Word,
+        offset: usize,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> &mut FlowProblem {
+        let text = self.text;
+        let lines = self.lines.get_or_insert_with(|| place::lines(text));
+        let at = place::within(lines, word, offset).unwrap_or(word.at);
+        self.add(at, rule, message)
     }
 
     /// Adds a problem and returns it, so that it can be given a hint.
@@ -271,7 +290,7 @@ mod tests {
 
     #[test]
     fn beyond_the_limit_problems_are_counted() {
-        let mut problems = Problems::new("f");
+        let mut problems = Problems::new("f", "");
         for line in (1..=1005).rev() {
             problems.add(At { line, column: 1 }, "unknown-key", "x").hint("h");
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::names::{listed, shown};
-use super::node::{Node, Value};
+use super::node::{Node, Style, Value};
 use super::problem::{At, Problems};
 use super::suggest::nearest;
 
@@ -12,6 +12,8 @@ use super::suggest::nearest;
 pub(super) struct Word {
     pub(super) at: At,
     pub(super) text: String,
+    /// How it is written, where that is known.
+    pub(super) style: Option<Style>,
 }
 
 /// The fields of a map with known keys.
@@ -30,7 +32,7 @@ impl<'n> Fields<'n> {
         node: &'n Node,
         what: &'static str,
         known: &[&str],
-        problems: &mut Problems,
+        problems: &mut Problems<'_>,
     ) -> Option<Self> {
         let Value::Map(pairs) = &*node.value else {
             let message = format!("{what} is a map of keys, and this is {}", node.value.kind());
@@ -55,6 +57,7 @@ impl<'n> Fields<'n> {
                 match nearest(word, known.iter().copied()) {
                     Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
                     None if word == "<<" => problem.hint("keys cannot be merged in; write them out"),
+                    None if known.is_empty() => problem.hint("leave it out"),
                     None => problem.hint(format!("known keys: {}", listed(known))),
                 }
             }
@@ -69,7 +72,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of an optional key; a key without a value is a problem.
-    fn value(&mut self, key: &str, problems: &mut Problems) -> Option<&'n Node> {
+    pub(super) fn value(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<&'n Node> {
         let (at, node) = self.any(key)?;
         if matches!(&*node.value, Value::Nothing) {
             let problem = problems.add(at, "no-value", format!("`{key}` has no value"));
@@ -90,18 +93,18 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports that a required key is not there.
-    pub(super) fn missing(&self, key: &str, problems: &mut Problems) {
+    pub(super) fn missing(&self, key: &str, problems: &mut Problems<'_>) {
         problems.add(self.at, "missing-key", format!("{} needs `{key}`", self.what));
     }
 
     /// A word; numbers and `true` count as the words they are written as.
-    pub(super) fn text(&mut self, key: &str, problems: &mut Problems) -> Option<Word> {
+    pub(super) fn text(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
         let node = self.value(key, problems)?;
         word(node, key, problems)
     }
 
     /// A required word that can be a name: one line without control characters, not blank, at most 200 characters.
-    pub(super) fn name(&mut self, key: &str, problems: &mut Problems) -> Option<Word> {
+    pub(super) fn name(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
         if !self.has(key) {
             self.missing(key, problems);
             return None;
@@ -127,14 +130,14 @@ impl<'n> Fields<'n> {
         &mut self,
         key: &str,
         words: &[(&str, T)],
-        problems: &mut Problems,
+        problems: &mut Problems<'_>,
     ) -> Option<T> {
         let word = self.text(key, problems)?;
         choose(&word, key, words, problems)
     }
 
     /// A whole number of at most `max`.
-    pub(super) fn number(&mut self, key: &str, max: u32, problems: &mut Problems) -> Option<(At, u32)> {
+    pub(super) fn number(&mut self, key: &str, max: u32, problems: &mut Problems<'_>) -> Option<(At, u32)> {
         let word = self.text(key, problems)?;
         let digits = !word.text.is_empty() && word.text.chars().all(|c| c.is_ascii_digit());
         match word.text.parse::<u32>() {
@@ -149,7 +152,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A list of words, or a single one.
-    pub(super) fn words(&mut self, key: &str, problems: &mut Problems) -> Option<Vec<Word>> {
+    pub(super) fn words(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Word>> {
         let node = self.value(key, problems)?;
         match &*node.value {
             Value::List(nodes) => Some(nodes.iter().filter_map(|node| word(node, key, problems)).collect()),
@@ -158,7 +161,11 @@ impl<'n> Fields<'n> {
     }
 
     /// A required list, with the place of its key.
-    pub(super) fn required_list(&mut self, key: &str, problems: &mut Problems) -> Option<(At, &'n [Node])> {
+    pub(super) fn required_list(
+        &mut self,
+        key: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<(At, &'n [Node])> {
         let Some((at, node)) = self.any(key) else {
             self.missing(key, problems);
             return None;
@@ -174,12 +181,29 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports the use of a key that belongs to the grammar and that this version does not act on.
-    pub(super) fn not_yet(&mut self, key: &str, with: &str, problems: &mut Problems) -> bool {
-        let Some((at, _)) = self.any(key) else { return false };
-        let message = format!("`{key}` comes with {with}; this version runs `uses` steps");
-        problems.add(at, "not-yet", message).hint("leave the key out for now");
-        true
+    /// The one of two spellings of a key that is there. Both at once are a problem.
+    pub(super) fn either<'k>(
+        &self,
+        (first, second): (&'k str, &'k str),
+        problems: &mut Problems<'_>,
+    ) -> Option<&'k str> {
+        match (self.at_of(first), self.at_of(second)) {
+            (Some(a), Some(b)) => {
+                let message = format!("`{first}` and `{second}` are two spellings of one key");
+                problems.add(a.max(b), "two-spellings", message).hint("leave one of them out");
+                Some(first)
+            }
+            (Some(_), None) => Some(first),
+            (None, Some(_)) => Some(second),
+            (None, None) => None,
+        }
+    }
+
+    /// Reports a key that changes nothing where it stands.
+    pub(super) fn no_effect(&mut self, key: &str, why: &str, problems: &mut Problems<'_>) {
+        if let Some((at, _)) = self.any(key) {
+            problems.add(at, "no-effect", format!("`{key}` has no effect here")).hint(why);
+        }
     }
 }
 
@@ -188,7 +212,7 @@ pub(super) fn choose<T: Copy>(
     word: &Word,
     key: &str,
     words: &[(&str, T)],
-    problems: &mut Problems,
+    problems: &mut Problems<'_>,
 ) -> Option<T> {
     if let Some((_, meaning)) = words.iter().find(|(known, _)| *known == word.text) {
         return Some(*meaning);
@@ -203,13 +227,11 @@ pub(super) fn choose<T: Copy>(
     None
 }
 
-fn word(node: &Node, key: &str, problems: &mut Problems) -> Option<Word> {
-    match &*node.value {
-        Value::Text(text) => Some(Word { at: node.at, text: text.clone() }),
-        other => {
-            let message = format!("`{key}` takes a word, and this is {}", other.kind());
-            problems.add(node.at, "wrong-type", message);
-            None
-        }
+pub(super) fn word(node: &Node, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
+    let word = node.word();
+    if word.is_none() {
+        let message = format!("`{key}` takes a word, and this is {}", node.value.kind());
+        problems.add(node.at, "wrong-type", message);
     }
+    word
 }

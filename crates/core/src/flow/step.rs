@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
+use super::lookups::Lookups;
 use super::names::shown;
 use super::node::Node;
 use super::problem::{At, Problems};
-use super::read::{Fields, Word, choose};
+use super::read::{Fields, Word};
+use super::{Known, check_name, work};
 use crate::ids::StepId;
-use crate::plan::{OnFailure, RunCondition, Step, Uses, Work};
+use crate::plan::{ActionCall, OnFailure, RunCondition, Step, Uses, Work};
 
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "name",
     "uses",
     "specialist",
@@ -28,7 +32,7 @@ const KEYS: [&str; 15] = [
 ];
 
 /// The most further attempts that a step may ask for.
-const MAX_RETRIES: u32 = 100;
+pub(super) const MAX_RETRIES: u32 = 100;
 /// The longest deadline of a step: thirty days.
 const MAX_TIMEOUT_SECS: u64 = 30 * 24 * 3600;
 
@@ -41,6 +45,14 @@ pub(super) struct Draft {
     pub(super) uses: Option<(At, Uses)>,
     /// `depends_on`, if the key is there and could be read.
     pub(super) needs: Needs,
+    /// The name of its output.
+    pub(super) output_key: Option<Word>,
+    /// What its expressions look up.
+    pub(super) lookups: Vec<Lookups>,
+    work: Option<Work>,
+    condition: Option<String>,
+    input: Option<Value>,
+    actions: Vec<ActionCall>,
     run_condition: RunCondition,
     on_failure: OnFailure,
     max_retries: u32,
@@ -60,24 +72,33 @@ pub(super) enum Needs {
 impl Draft {
     /// The step, if all of it could be read.
     pub(super) fn into_step(self, needs: Vec<StepId>) -> Option<Step> {
-        let (_, uses) = self.uses?;
         Some(Step {
+            condition: self.condition,
+            input: self.input,
+            output_key: self.output_key.map(|word| word.text),
+            actions: self.actions,
             run_condition: self.run_condition,
             on_failure: self.on_failure,
             max_retries: self.max_retries,
             timeout_secs: self.timeout_secs,
-            ..Step::new(self.name?.text, Work::Uses(uses)).needs(needs)
+            ..Step::new(self.name?.text, self.work?).needs(needs)
         })
     }
 }
 
 /// Reads one entry of `steps`.
-pub(super) fn read(node: &Node, problems: &mut Problems) -> Draft {
+pub(super) fn read(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Draft {
     let mut draft = Draft {
         at: node.at,
         name: None,
         uses: None,
         needs: Needs::Unreadable,
+        output_key: None,
+        lookups: Vec::new(),
+        work: None,
+        condition: None,
+        input: None,
+        actions: Vec::new(),
         run_condition: RunCondition::default(),
         on_failure: OnFailure::default(),
         max_retries: 0,
@@ -91,7 +112,14 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Draft {
         let message = format!("`{}` is a name that miyabi gives to steps which it adds", shown(&word.text));
         problems.add(word.at, "reserved-name", message).hint("choose a name without that number");
     }
-    draft.uses = uses(&mut fields, problems);
+    (draft.work, draft.uses) = work::read(&mut fields, known, problems);
+    draft.condition = work::condition(&mut fields, &mut draft.lookups, problems);
+    draft.input = work::input(&mut fields, &mut draft.lookups, problems);
+    draft.actions = work::actions(&mut fields, &mut draft.lookups, problems);
+    draft.output_key = fields.text("output_key", problems);
+    if let Some(word) = &draft.output_key {
+        check_name(word, "an output", problems);
+    }
     draft.needs = needs(&mut fields, problems);
     draft.run_condition = run_condition(&mut fields, problems).unwrap_or_default();
     retries(&mut fields, &mut draft, problems);
@@ -106,31 +134,7 @@ fn is_reserved(name: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn uses(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(At, Uses)> {
-    const LATER: [(&str, &str); 8] = [
-        ("specialist", "agent steps"),
-        ("agent", "agent steps"),
-        ("skills", "agent steps"),
-        ("input", "expressions"),
-        ("output_key", "expressions"),
-        ("condition", "expressions"),
-        ("if", "expressions"),
-        ("actions", "forge actions"),
-    ];
-    let later = LATER.map(|(key, with)| fields.not_yet(key, with, problems));
-    let by_agent = later[0] || later[1];
-    if !fields.has("uses") {
-        if !by_agent {
-            fields.missing("uses", problems);
-        }
-        return None;
-    }
-    let word = fields.text("uses", problems)?;
-    let words = Uses::ALL.map(|uses| (uses.as_str(), uses));
-    choose(&word, "uses", &words, problems).map(|uses| (word.at, uses))
-}
-
-fn needs(fields: &mut Fields<'_>, problems: &mut Problems) -> Needs {
+fn needs(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Needs {
     if !fields.has("depends_on") {
         return Needs::Above;
     }
@@ -148,23 +152,17 @@ fn needs(fields: &mut Fields<'_>, problems: &mut Problems) -> Needs {
     Needs::Named(needs)
 }
 
-fn run_condition(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<RunCondition> {
+fn run_condition(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<RunCondition> {
     let words = [
-        ("always", Some(RunCondition::Always)),
-        ("on_success", Some(RunCondition::OnSuccess)),
-        ("on_failure", Some(RunCondition::OnFailure)),
-        ("manual", None),
+        ("always", RunCondition::Always),
+        ("on_success", RunCondition::OnSuccess),
+        ("on_failure", RunCondition::OnFailure),
+        ("manual", RunCondition::Manual),
     ];
-    let word = fields.text("run_condition", problems)?;
-    let condition = choose(&word, "run_condition", &words, problems)?;
-    if condition.is_none() {
-        let problem = problems.add(word.at, "not-yet", "`manual` comes with steps that wait for a person");
-        problem.hint("escalations ask a person where the policy says so");
-    }
-    condition
+    fields.one_of("run_condition", &words, problems)
 }
 
-fn retries(fields: &mut Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
+fn retries(fields: &mut Fields<'_>, draft: &mut Draft, problems: &mut Problems<'_>) {
     let words = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue), ("retry", OnFailure::Retry)];
     let said = (fields.has("on_failure"), fields.has("max_retries"));
     let on_failure = fields.one_of("on_failure", &words, problems);
@@ -185,12 +183,12 @@ fn retries(fields: &mut Fields<'_>, draft: &mut Draft, problems: &mut Problems) 
     }
 }
 
-fn no_effect(at: At, problems: &mut Problems) {
+fn no_effect(at: At, problems: &mut Problems<'_>) {
     let problem = problems.add(at, "retries", "`max_retries` has no effect without `on_failure: retry`");
     problem.hint("add `on_failure: retry`; transient failures are retried by the policy anyway");
 }
 
-fn timeout(word: &Word, problems: &mut Problems) -> Option<u64> {
+fn timeout(word: &Word, problems: &mut Problems<'_>) -> Option<u64> {
     let text = word.text.as_str();
     let (digits, unit) = [("s", 1), ("m", 60), ("h", 3600)]
         .iter()

@@ -50,7 +50,7 @@ impl TriggerKind {
 }
 
 /// Reads the value of `trigger`.
-pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Trigger> {
+pub(super) fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Trigger> {
     let mut fields = Fields::of(node, "a trigger", &["type", "source", "event", "events", "cron"], problems)?;
     if !fields.has("type") {
         fields.missing("type", problems);
@@ -98,7 +98,7 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Trigger> {
 }
 
 /// Five fields of numbers, names, lists, ranges and steps. Whether the numbers fit is the scheduler's question.
-fn check_cron(cron: &Word, problems: &mut Problems) {
+fn check_cron(cron: &Word, problems: &mut Problems<'_>) {
     let fits =
         |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | ',' | '-' | '/'));
     if cron.text.split_whitespace().count() != 5 || !cron.text.split_whitespace().all(fits) {

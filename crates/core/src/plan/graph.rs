@@ -3,6 +3,7 @@
 //! Nothing here recurses, so the depth of a graph is bounded by memory only.
 
 mod dot;
+mod mermaid;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

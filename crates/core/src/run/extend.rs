@@ -15,6 +15,9 @@ impl Run {
         let first = self.steps.len();
         for step in &extension.steps {
             self.index.insert(step.id.clone(), self.steps.len());
+            if let Some(key) = &step.output_key {
+                self.output_keys.insert(key.clone(), self.steps.len());
+            }
             self.steps.push(StepState::new(step.clone()));
         }
         self.unfinished += extension.steps.len();

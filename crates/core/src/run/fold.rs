@@ -54,7 +54,10 @@ impl Run {
         }
         let mut run = Self {
             id: event.run.clone(),
-            started: RunStarted { plan: Plan::default(), ..RunStarted::clone(started) },
+            started: RunStarted {
+                plan: Plan { steps: Vec::new(), ..started.plan.clone() },
+                ..RunStarted::clone(started)
+            },
             started_at: event.at,
             last_at: event.at,
             next_seq: 1,
@@ -70,6 +73,7 @@ impl Run {
             intents: HashMap::new(),
             steps: Vec::new(),
             index: HashMap::new(),
+            output_keys: HashMap::new(),
             ready: Ready::default(),
             running: BTreeSet::new(),
             judging: BTreeSet::new(),
@@ -119,6 +123,7 @@ impl Run {
             EventBody::StepSkipped { step, reason } => {
                 let ix = self.queued_and_ready(step)?;
                 self.steps[ix].skipped = Some(reason.clone());
+                self.steps[ix].passes = self.all_needs_pass(&self.steps[ix]);
                 self.end_step(ix, Status::Skipped, at);
                 Ok(())
             }
@@ -473,7 +478,7 @@ impl Run {
         let state = &self.steps[ix];
         let holds = match state.step.run_condition {
             RunCondition::Always => true,
-            RunCondition::OnSuccess => self.all_needs_pass(state),
+            RunCondition::OnSuccess | RunCondition::Manual => self.all_needs_pass(state),
             RunCondition::OnFailure => !self.all_needs_pass(state),
         };
         let set = match weight(&state.step.work) {

@@ -89,7 +89,7 @@ impl Spending {
 impl StepState {
     /// Whether its work is an agent's.
     pub fn is_agents(&self) -> bool {
-        matches!(self.step.work, crate::plan::Work::Task(_))
+        matches!(self.step.work, crate::plan::Work::Task(_) | crate::plan::Work::Agent(_))
     }
 
     /// Whether its newest attempt was held up for want of budget.

@@ -36,6 +36,8 @@ pub struct StepState {
     pub gate: Option<(Gate, String)>,
     /// Why it was skipped.
     pub skipped: Option<String>,
+    /// Whether it was skipped although nothing before it failed, so that those that need it go on.
+    pub(super) passes: bool,
     /// The step that took its place.
     pub superseded_by: Option<StepId>,
     /// When its first attempt began.
@@ -82,6 +84,7 @@ impl StepState {
             signalled: false,
             gate: None,
             skipped: None,
+            passes: false,
             superseded_by: None,
             started_at: None,
             ended_at: None,
@@ -121,9 +124,10 @@ impl StepState {
         self.waits() || (self.phase == Phase::Running && self.step.work == Work::Uses(Uses::Ci))
     }
 
-    /// Whether steps that need it may go on.
+    /// Whether steps that need it may go on. One that was skipped stands for what came before it.
     pub fn lets_pass(&self) -> bool {
         match self.phase {
+            Phase::Ended(Status::Skipped) => self.passes,
             Phase::Ended(Status::Succeeded | Status::Superseded) => true,
             Phase::Ended(Status::Failed) => self.step.on_failure == OnFailure::Continue,
             _ => false,

@@ -63,7 +63,7 @@ fn graph(text: &mut String, tasks: &[Task], schedule: &Schedule, needs: impl Fn(
             one_line(&task.title, GRAPH_TITLE),
             hours(task.estimate_minutes.into())
         );
-        let _ = writeln!(text, "    t{}[\"{}\"]", place + 1, mermaid(&label));
+        let _ = writeln!(text, "    t{}[\"{}\"]", place + 1, crate::plain::mermaid(&label));
     }
     for (place, task) in tasks.iter().enumerate() {
         for need in needs(task) {
@@ -77,21 +77,6 @@ fn graph(text: &mut String, tasks: &[Task], schedule: &Schedule, needs: impl Fn(
             writeln!(text, "    classDef critical stroke-width:3px\n    class {} critical", path.join(","));
     }
     text.push_str("```\n\n");
-}
-
-/// A Mermaid label: everything that means something to Mermaid, Markdown or HTML becomes its number.
-fn mermaid(label: &str) -> String {
-    let mut escaped = String::with_capacity(label.len());
-    for character in label.chars() {
-        let plain =
-            character.is_alphanumeric() || !character.is_ascii() || " .,()/+=:!?'_-".contains(character);
-        if plain {
-            escaped.push(character);
-        } else {
-            let _ = write!(escaped, "#{};", u32::from(character));
-        }
-    }
-    escaped
 }
 
 fn table(

@@ -3,6 +3,7 @@
 
 mod borders;
 mod budget;
+mod conditions;
 mod elsewhere;
 mod people;
 mod play;

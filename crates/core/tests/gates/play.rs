@@ -81,7 +81,16 @@ impl Play {
             Uses::Close,
         ];
         let needs = std::iter::once(None).chain(order.map(Some));
-        let steps = order.into_iter().zip(needs).map(|(step, need)| uses(step, need)).collect();
+        let steps: Vec<_> = order.into_iter().zip(needs).map(|(step, need)| uses(step, need)).collect();
+        Self::begin(policy, Plan::from(steps), outcomes)
+    }
+
+    /// A run of another flow.
+    pub(crate) fn of(plan: Plan, outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
+        Self::begin(Policy::default(), plan, outcomes)
+    }
+
+    fn begin(policy: Policy, plan: Plan, outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
         let started = RunStarted {
             number: 3,
             repo: "local/sample".to_owned(),
@@ -98,7 +107,7 @@ impl Play {
             },
             base_branch: "main".to_owned(),
             base_commit: CommitId::new("0".repeat(40)),
-            plan: Plan { steps },
+            plan,
             policy,
             adapter: Adapter::Claude,
             planner: None,

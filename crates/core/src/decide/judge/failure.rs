@@ -25,6 +25,9 @@ pub(super) fn judge(
     if failure.class == FailureClass::Budget {
         return budget::judge(run, state, failure, now, events);
     }
+    if failure.waits_for_a_person() {
+        return manual(run, state, now, events);
+    }
     // Trying it once more would cost the same and end the same.
     let stuck = policy.same_failures > 0 && state.same_failures >= policy.same_failures;
     match answer(state) {
@@ -77,6 +80,28 @@ pub(super) fn judge(
             gate(events, &step.id, Gate::Retry { at: now }, "the flow asks for another attempt", &numbers);
         }
         _ => block(state, "this kind of failure is not tried again", events),
+    }
+}
+
+/// A step that its flow does not start by itself: a person does, or leaves it.
+fn manual(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
+    let step = &state.step.id;
+    match answer(state) {
+        Some(APPROVE) => gate(events, step, Gate::Retry { at: now }, answered_by(state), &[]),
+        Some(_) => block(state, answered_by(state), events),
+        None => {
+            let question = Question {
+                severity: Urgency::Medium,
+                reason: format!("step `{step}` is started by a person"),
+                failing: Vec::new(),
+                recommendation: "start it when what it needs is as it should be".to_owned(),
+                actions: vec![
+                    (APPROVE, "start it".to_owned()),
+                    (REJECT, "leave it, and what needs it".to_owned()),
+                ],
+            };
+            ask(run, state, question, &[], now, events);
+        }
     }
 }
 

@@ -12,9 +12,11 @@ impl Plan {
             let label = match &step.work {
                 Work::Uses(_) => step.id.to_string(),
                 Work::Task(work) => format!("{}\n{}", step.id, work.task.title),
+                Work::Agent(work) => format!("{}\n{}", step.id, work.agent),
                 Work::Integrate(integrate) => format!("{}\nmerge of {}", step.id, integrate.of),
             };
-            let _ = writeln!(dot, "    {} [label={}];", quoted(step.id.as_str()), quoted(&label));
+            let style = if step.condition.is_some() { " style=dashed" } else { "" };
+            let _ = writeln!(dot, "    {} [label={}{style}];", quoted(step.id.as_str()), quoted(&label));
         }
         for step in &self.steps {
             for need in &step.needs {

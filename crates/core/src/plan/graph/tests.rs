@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analysis::Kind;
-use crate::plan::{Integrate, Plan, Purpose, Step, TaskWork, Uses, Work};
+use crate::plan::{AgentWork, Integrate, Plan, Purpose, RunCondition, Step, TaskWork, Uses, Work};
 use crate::task::Task;
 
 fn named(nodes: &[(&'static str, &[&'static str])]) -> Vec<(&'static str, Vec<&'static str>)> {
@@ -134,14 +134,12 @@ fn graphviz_text_keeps_names_as_data() {
         files: vec![],
     };
     let work = TaskWork { task, index: 1, total: 1, purpose: Purpose::Implement };
-    let plan = Plan {
-        steps: vec![
-            Step::new("analyse", Work::Uses(Uses::Analyse)),
-            Step::new("task-5-1", Work::Task(Box::new(work))).needs(["analyse"]),
-            Step::new("merge-1", Work::Integrate(Integrate { of: "task-5-1".into(), resolutions: 0 }))
-                .needs(["task-5-1"]),
-        ],
-    };
+    let plan = Plan::from(vec![
+        Step::new("analyse", Work::Uses(Uses::Analyse)),
+        Step::new("task-5-1", Work::Task(Box::new(work))).needs(["analyse"]),
+        Step::new("merge-1", Work::Integrate(Integrate { of: "task-5-1".into(), resolutions: 0 }))
+            .needs(["task-5-1"]),
+    ]);
     insta::assert_snapshot!(plan.to_dot(), @r#"
     digraph plan {
         rankdir=LR;
@@ -233,4 +231,29 @@ proptest! {
         let unplaced = schedule(&nodes.iter().map(|needs| (needs.clone(), 1)).collect::<Vec<_>>());
         prop_assert_eq!(paths.is_empty(), unplaced.levels.iter().map(Vec::len).sum::<usize>() == nodes.len());
     }
+}
+
+#[test]
+fn a_plan_is_drawn_by_mermaid() {
+    let agent = |name: &str| Work::Agent(AgentWork { agent: name.to_owned(), skills: vec![] });
+    let plan = Plan::from(vec![
+        Step::new("要件 \"x\"]; end", agent("pr-analyzer")),
+        Step {
+            condition: Some("true".to_owned()),
+            ..Step::new("judge", Work::Uses(Uses::Analyse)).needs(["要件 \"x\"]; end"])
+        },
+        Step {
+            run_condition: RunCondition::Manual,
+            ..Step::new("release", agent("codegen")).needs(["judge", "要件 \"x\"]; end"])
+        },
+    ]);
+    insta::assert_snapshot!(plan.to_mermaid(), @r#"
+    graph TD
+        s1["要件 #34;x#34;#93;#59; end (pr-analyzer)"]
+        s2{{"judge"}}
+        s3(["release (codegen)"])
+        s1 --> s2
+        s2 --> s3
+        s1 --> s3
+    "#);
 }
