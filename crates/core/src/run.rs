@@ -8,6 +8,7 @@ mod condition;
 mod extend;
 mod fold;
 pub(crate) mod reminding;
+mod sessions;
 mod spending;
 mod step;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Phase, Ready, Run, SessionState, Spending, StepState, Weight, weight};
+use super::{Phase, Ready, Run, Spending, StepState, Weight, weight};
 use crate::autonomy;
 use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
 use crate::failure::{Failure, FailureClass};
@@ -146,40 +146,9 @@ impl Run {
                 Ok(())
             }
             EventBody::EscalationAnswered { escalation, answer } => self.answered(escalation, answer),
-            EventBody::SessionStarted(session) => {
-                self.running_attempt(&session.step, session.attempt)?;
-                self.sessions.push(SessionState {
-                    id: session.session.clone(),
-                    step: session.step.clone(),
-                    attempt: session.attempt,
-                    adapter: session.adapter.clone(),
-                    name: None,
-                    process: session.process,
-                    base: session.base.clone(),
-                    transcript: session.transcript.clone(),
-                    started_at: at,
-                    end: None,
-                    usage: Default::default(),
-                });
-                self.spending.session_started();
-                Ok(())
-            }
-            EventBody::SessionNamed { session, name } => {
-                let known = self.sessions.iter_mut().rev().find(|known| known.id == *session);
-                known.ok_or_else(|| format!("no session `{session}`"))?.name = Some(name.clone());
-                Ok(())
-            }
-            EventBody::SessionEnded(ended) => {
-                let session = self.sessions.iter_mut().rev().find(|session| session.id == ended.session);
-                let session = session.ok_or_else(|| format!("no session `{}`", ended.session))?;
-                let is_first = session.end.is_none();
-                session.end = Some((ended.end.clone(), at));
-                session.usage = ended.usage;
-                if is_first {
-                    self.spending.session_ended(session);
-                }
-                Ok(())
-            }
+            EventBody::SessionStarted(session) => self.session_started(session, at),
+            EventBody::SessionNamed { session, name } => self.session_named(session, name),
+            EventBody::SessionEnded(ended) => self.session_ended(ended, at),
             EventBody::IntentRecorded(intent) => {
                 if self.intents.contains_key(&intent.id) {
                     return Err(format!("intent `{}` was recorded already", intent.id));
@@ -216,7 +185,7 @@ impl Run {
         self.index.get(step).copied().ok_or_else(|| format!("no step `{step}`"))
     }
 
-    fn running_attempt(&self, step: &StepId, attempt: Attempt) -> Result<usize, String> {
+    pub(super) fn running_attempt(&self, step: &StepId, attempt: Attempt) -> Result<usize, String> {
         let ix = self.known(step)?;
         let state = &self.steps[ix];
         if state.phase != Phase::Running {
