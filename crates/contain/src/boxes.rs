@@ -89,12 +89,17 @@ impl MachineBoxes {
     fn entry(&self, cgroup: &Cgroup) -> Entry {
         let limits = &self.options.limits;
         let set = |number: u64| (number > 0).then_some(number);
-        // The kernel counts all processes of a user, and for its own group of processes it does better.
-        let counted = cgroup.folders().iter().any(|folder| folder.join("pids.max").exists());
+        // The kernel counts all processes of a user, and the memory of each process; for a group of processes it does
+        // better.
+        let has = |files: &[&str]| {
+            files.iter().any(|file| cgroup.folders().iter().any(|folder| folder.join(file).exists()))
+        };
+        let (counted, weighed) = (has(&["pids.max"]), has(&["memory.max", "memory.limit_in_bytes"]));
         Entry {
             cgroups: cgroup.folders().to_vec(),
             file_bytes: set(limits.file_mb.saturating_mul(MB)),
             processes: set(u64::from(limits.processes)).filter(|_| !counted),
+            memory_bytes: set(limits.memory_mb.saturating_mul(MB)).filter(|_| !weighed),
             ..Entry::default()
         }
     }

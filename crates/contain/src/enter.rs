@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) cgroups: Vec<PathBuf>,
     pub(crate) file_bytes: Option<u64>,
     pub(crate) processes: Option<u64>,
+    /// Of each process by itself.
+    pub(crate) memory_bytes: Option<u64>,
     pub(crate) rules: Option<Rules>,
     /// The socket behind which the way out is; then the program runs beside this one.
     pub(crate) relay: Option<PathBuf>,
@@ -39,7 +41,12 @@ impl Entry {
         for folder in &self.cgroups {
             add("--cgroup", folder.as_os_str());
         }
-        for (name, number) in [("--file-bytes", self.file_bytes), ("--processes", self.processes)] {
+        let numbers = [
+            ("--file-bytes", self.file_bytes),
+            ("--processes", self.processes),
+            ("--memory-bytes", self.memory_bytes),
+        ];
+        for (name, number) in numbers {
             if let Some(number) = number {
                 add(name, OsStr::new(&number.to_string()));
             }
@@ -72,6 +79,7 @@ impl Entry {
                 "--cgroup" => entry.cgroups.push(value.into()),
                 "--file-bytes" => entry.file_bytes = Some(number().ok_or("no number")?),
                 "--processes" => entry.processes = Some(number().ok_or("no number")?),
+                "--memory-bytes" => entry.memory_bytes = Some(number().ok_or("no number")?),
                 "--relay" => entry.relay = Some(value.into()),
                 "--network" => {
                     let network = Tcp::read(&value.to_string_lossy()).ok_or("no network")?;
@@ -96,6 +104,8 @@ impl Entry {
         limit(Resource::Core, Some(0))?;
         limit(Resource::Fsize, self.file_bytes)?;
         limit(Resource::Nproc, self.processes)?;
+        // What is only set aside does not count, as the address space would: many programs set aside more than there is.
+        limit(Resource::Data, self.memory_bytes)?;
         match &self.rules {
             Some(rules) => landlock::bind(rules).and_then(|()| without_privileges()),
             None => Ok(()),
@@ -175,6 +185,7 @@ mod tests {
                 cgroups: vec!["/c".into(), "/d".into()],
                 file_bytes: Some(7),
                 processes: Some(0),
+                memory_bytes: Some(9),
                 rules: Some(rules),
                 relay: Some("/s".into()),
             },
