@@ -144,7 +144,7 @@ impl AgentPrograms {
             // What an earlier session left there is of no use to one that begins.
             let _nothing_is_there = tokio::fs::remove_dir_all(&spec.state).await;
         }
-        bounds.home = spec.adapter.can_resume().then(|| spec.state.clone());
+        bounds.home = spec.adapter.capabilities().resume.then(|| spec.state.clone());
         let contained = self.boxes.contain(command, &bounds).await?;
         launch.program = contained.command.program;
         launch.arguments = contained.command.arguments;

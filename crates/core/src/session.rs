@@ -28,10 +28,30 @@ pub enum Adapter {
     Scripted(PathBuf),
 }
 
+/// What can be had of a program, whatever it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can go on with a session that ended in the middle.
+    pub resume: bool,
+    /// It tells the tokens that it used.
+    pub tokens: bool,
+    /// It tells what they cost.
+    pub cost: bool,
+    /// It asks before it does something, and is answered.
+    pub asks: bool,
+}
+
 impl Adapter {
-    /// Whether its program can go on with a session that ended in the middle.
-    pub fn can_resume(&self) -> bool {
-        matches!(self, Self::Claude | Self::Codex | Self::Acp(_))
+    /// What can be had of its program.
+    pub fn capabilities(&self) -> Capabilities {
+        let none = Capabilities::default();
+        match self {
+            Self::Claude => Capabilities { resume: true, tokens: true, cost: true, ..none },
+            Self::Codex => Capabilities { resume: true, tokens: true, ..none },
+            Self::Acp(_) => Capabilities { resume: true, cost: true, asks: true, ..none },
+            Self::Llm(_) => Capabilities { tokens: true, ..none },
+            Self::Command(_) | Self::Scripted(_) => none,
+        }
     }
 }
 
@@ -244,4 +264,28 @@ pub enum AgentEvent {
         /// The line.
         line: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of `docs/agents.md` says what the code says, and names every adapter.
+    #[test]
+    fn the_page_says_what_each_program_can() {
+        let page = include_str!("../../../docs/agents.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        let mut named = Vec::new();
+        for row in rows {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [written, _, rest @ ..] = cells.as_slice() else { panic!("{row}") };
+            let written = written.trim_matches('`').replace("<provider>/<model>", "openai/m");
+            let adapter: Adapter = written.parse().expect("it is an agent");
+            let Capabilities { resume, tokens, cost, asks } = adapter.capabilities();
+            let expected = [resume, tokens, cost, asks].map(|can| if can { "yes" } else { "no" });
+            assert_eq!(rest, expected, "{written}");
+            named.push(std::mem::discriminant(&adapter));
+        }
+        assert_eq!(named.len(), 6, "every adapter has a row");
+    }
 }

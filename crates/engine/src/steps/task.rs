@@ -92,7 +92,7 @@ fn interrupted<'a>(run: &'a Run, state: &StepState) -> Option<&'a SessionState> 
     let last = run.sessions.iter().rev().find(|session| session.step == state.step.id)?;
     let was_stopped = matches!(last.end, Some((SessionEnd::Stopped, _)));
     let is_the_same = last.attempt + 1 == state.attempt && last.adapter == run.started.adapter.to_string();
-    let can = run.started.adapter.can_resume() && last.name.is_some();
+    let can = run.started.adapter.capabilities().resume && last.name.is_some();
     (was_stopped && is_the_same && can).then_some(last)
 }
 
