@@ -1,6 +1,9 @@
 //! Sessions of real agent programs in a folder of their own, and somebody who watches them.
 
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +13,9 @@ use miyabi_contain::{BoxOptions, Limits, MachineBoxes};
 use miyabi_core::containment::{Containment, Demand};
 use miyabi_core::ports::{Agents, Boxes, SessionWatch};
 use miyabi_core::session::{Adapter, AgentEvent, ProcessMark, SessionSpec};
+use tempfile::TempDir;
+
+use crate::model_endpoint::ModelEndpoint;
 
 /// Remembers what it is told.
 #[derive(Default)]
@@ -66,9 +72,36 @@ pub fn works_below(root: &Path) -> bool {
 
 /// Whether any process works in this folder or below it.
 pub fn works_now(root: &Path) -> bool {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let places = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let places = processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok());
     places.into_iter().any(|at| at.starts_with(root))
+}
+
+/// A folder for one session of a real program (`home`, `codex`, and a repository in `worktree`), and agents that ask that
+/// model. It is on a disk that Codex's own sandbox does not open: under `/tmp` that lets everybody write.
+pub fn stage(endpoint: &ModelEndpoint) -> (TempDir, AgentOptions) {
+    let root = tempfile::Builder::new().prefix("miyabi-agent-").tempdir_in("/var/tmp");
+    let root = root.expect("a folder can be made");
+    for folder in ["home", "codex"] {
+        fs::create_dir(root.path().join(folder)).expect("a folder can be made");
+    }
+    let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
+    assert!(git.is_ok_and(|status| status.success()), "git works");
+    fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).expect("a file can be written");
+    let environment = [
+        ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+        ("HOME", root.path().join("home").into()),
+        ("CODEX_HOME", root.path().join("codex").into()),
+        ("OPENAI_API_KEY", "no-key".into()),
+        ("ANTHROPIC_BASE_URL", endpoint.url().into()),
+        ("ANTHROPIC_API_KEY", "no-key".into()),
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".into()),
+        ("CLAUDE_CODE_MAX_RETRIES", "1".into()),
+        ("GITHUB_TOKEN", "not to be seen".into()),
+    ];
+    let options =
+        AgentOptions::new(root.path(), environment.map(|(name, value)| (OsString::from(name), value)));
+    (root, options)
 }
 
 /// Boxes of that containment below this folder, which is the strongest that they can be; `program` is

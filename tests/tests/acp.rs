@@ -4,10 +4,8 @@
 //! `tests/setup-agents.sh` installs them. Without them these tests say so and pass, except where `CI=true`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
@@ -18,7 +16,7 @@ use miyabi_core::session::{Adapter, AgentEvent, SessionEnd, SessionOutcome, Sess
 use miyabi_tests::checks::PERFECT;
 use miyabi_tests::env::TestEnv;
 use miyabi_tests::model_endpoint::{ModelEndpoint, Turn, bridge_or_say};
-use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
+use miyabi_tests::sessions::{Watch, boxes, spec, stage, works_below};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -37,26 +35,7 @@ impl Bench {
     /// `None`, and a line about it, when the bridge is not installed.
     async fn new(bridge: &str, endpoint: &ModelEndpoint, containment: Containment) -> Option<Self> {
         let program = bridge_or_say(bridge)?;
-        let root = tempfile::Builder::new().prefix("miyabi-acp-").tempdir_in("/var/tmp").unwrap();
-        for folder in ["home", "codex", "worktree"] {
-            fs::create_dir(root.path().join(folder)).unwrap();
-        }
-        let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
-        assert!(git.unwrap().success());
-        fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).unwrap();
-        let environment = [
-            ("PATH", std::env::var_os("PATH").unwrap()),
-            ("HOME", root.path().join("home").into()),
-            ("CODEX_HOME", root.path().join("codex").into()),
-            ("OPENAI_API_KEY", "no key".into()),
-            ("ANTHROPIC_BASE_URL", endpoint.url().into()),
-            ("ANTHROPIC_API_KEY", "no key".into()),
-            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".into()),
-            ("CLAUDE_CODE_MAX_RETRIES", "1".into()),
-            ("GITHUB_TOKEN", "not to be seen".into()),
-        ];
-        let environment = environment.map(|(name, value)| (OsString::from(name), value));
-        let options = AgentOptions::new(root.path(), environment);
+        let (root, options) = stage(endpoint);
         let boxes = boxes(root.path(), PROGRAM, containment, Limits::default()).await?;
         let adapter = Adapter::Acp(vec![program.display().to_string()]);
         Some(Self { root, options, adapter, boxes, watch: Watch::default() })

@@ -4,10 +4,8 @@
 //! With `MIYABI_RECORD=true` they write what it printed to `crates/agent/tests/recordings/`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
@@ -20,13 +18,13 @@ use miyabi_tests::env::TestEnv;
 use miyabi_tests::model_endpoint::{
     CACHED_TOKENS, INPUT_TOKENS, ModelEndpoint, OUTPUT_TOKENS, Turn, codex_or_say,
 };
-use miyabi_tests::sessions::{Watch, boxes, spec, works_below};
+use miyabi_tests::sessions::{Watch, boxes, spec, stage, works_below};
 use serde_json::json;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
 
-/// Codex with a home of its own, on a disk that its sandbox does not open: under `/tmp` it lets everybody write.
+/// Codex with a home of its own.
 struct Bench {
     root: TempDir,
     options: AgentOptions,
@@ -38,22 +36,7 @@ impl Bench {
     /// `None`, and a line about it, when Codex is not installed.
     async fn new(endpoint: &ModelEndpoint, containment: Containment) -> Option<Self> {
         let program = codex_or_say()?;
-        let root = tempfile::Builder::new().prefix("miyabi-codex-").tempdir_in("/var/tmp").unwrap();
-        for folder in ["home", "codex", "worktree"] {
-            fs::create_dir(root.path().join(folder)).unwrap();
-        }
-        let git = Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
-        assert!(git.unwrap().success());
-        fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).unwrap();
-        let environment = [
-            ("PATH", std::env::var_os("PATH").unwrap()),
-            ("HOME", root.path().join("home").into()),
-            ("CODEX_HOME", root.path().join("codex").into()),
-            ("OPENAI_API_KEY", "no key".into()),
-            ("GITHUB_TOKEN", "not to be seen".into()),
-        ];
-        let environment = environment.map(|(name, value)| (OsString::from(name), value));
-        let mut options = AgentOptions::new(root.path(), environment);
+        let (root, mut options) = stage(endpoint);
         options.codex.program = program;
         let boxes = boxes(root.path(), PROGRAM, containment, Limits::default()).await?;
         Some(Self { root, options, watch: Watch::default(), boxes })

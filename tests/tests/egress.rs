@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Command;
 
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_contain::Limits;
@@ -13,7 +12,7 @@ use miyabi_core::containment::{Bounds, Containment, Network};
 use miyabi_core::ports::{Agents, never_stop};
 use miyabi_core::session::{Adapter, SessionEnd};
 use miyabi_tests::model_endpoint::{ModelEndpoint, Turn, claude_or_say, codex_or_say};
-use miyabi_tests::sessions::{Watch, boxes, spec};
+use miyabi_tests::sessions::{Watch, boxes, spec, stage};
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -25,32 +24,16 @@ async fn real_agents_work_with_their_model_alone_on_the_list() {
     for containment in [Containment::Bubblewrap, Containment::Landlock] {
         for adapter in [Adapter::Claude, Adapter::Codex] {
             let is_claude = adapter == Adapter::Claude;
-            let root = tempfile::Builder::new().prefix("miyabi-egress-").tempdir_in("/var/tmp").unwrap();
-            for folder in ["home", "codex", "worktree"] {
-                fs::create_dir(root.path().join(folder)).unwrap();
-            }
-            let git =
-                Command::new("git").args(["init", "--quiet"]).arg(root.path().join("worktree")).status();
-            assert!(git.unwrap().success());
-            let place = root.path().join("worktree/note.md").display().to_string();
             let endpoint = ModelEndpoint::answering(move |asked| match asked.answers {
-                0 if is_claude => Turn::tool("Write", json!({ "file_path": place, "content": "雅\n" })),
+                0 if is_claude => {
+                    Turn::tool("Bash", json!({ "command": "echo 雅 > note.md", "description": "-" }))
+                }
                 0 => Turn::tool("exec_command", json!({ "cmd": "echo 雅 > note.md" })),
                 _ => Turn::Say("Done.".to_owned()),
             })
             .await
             .unwrap();
-            fs::write(root.path().join("codex/config.toml"), endpoint.codex_config()).unwrap();
-            let environment = [
-                ("PATH", std::env::var_os("PATH").unwrap()),
-                ("HOME", root.path().join("home").into()),
-                ("CODEX_HOME", root.path().join("codex").into()),
-                ("OPENAI_API_KEY", "no key".into()),
-                ("ANTHROPIC_BASE_URL", endpoint.url().into()),
-                ("ANTHROPIC_API_KEY", "no key".into()),
-            ];
-            let environment = environment.map(|(name, value)| (OsString::from(name), value));
-            let mut options = AgentOptions::new(root.path(), environment);
+            let (root, mut options) = stage(&endpoint);
             (options.claude.program, options.codex.program) = (claude.clone(), codex.clone());
             let host = endpoint.url().trim_start_matches("http://").to_owned();
             options.shared = Bounds { network: Network::read(&[host]).unwrap(), ..Bounds::default() };
