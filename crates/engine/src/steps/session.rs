@@ -94,9 +94,28 @@ impl Seat {
         values["schema"] = schema.clone();
         values["fence"] = Value::String(world.ids.new_id());
         let prompt = world.agents.prompt(template, &values)?;
-        let outcome = self.run(world, adapter, worktree, prompt, Some(schema.clone())).await?;
-        let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
+        let answer = self.answer(world, adapter, worktree, prompt, Some(&schema)).await?;
         serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
+    }
+
+    /// Runs a session for its answer: JSON that fits the schema, or without one its last message as text.
+    pub(super) async fn answer(
+        &self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        prompt: String,
+        schema: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let outcome = self.run(world, adapter, worktree, prompt, schema.cloned()).await?;
+        let said = outcome.last_message.unwrap_or_default();
+        match schema {
+            Some(schema) => world.agents.answer(schema, &said),
+            None if said.trim().is_empty() => {
+                Err(Failure::new(FailureClass::BadAnswer, "the agent ended without an answer"))
+            }
+            None => Ok(Value::String(said)),
+        }
     }
 
     /// Goes on with the session that ended in the middle, if there is one and its program can, or runs one from the
