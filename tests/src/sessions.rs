@@ -152,7 +152,7 @@ pub fn spec(root: &Path, adapter: Adapter, prompt: &str) -> SessionSpec {
         transcript: root.join("transcript.jsonl"),
         deadline_secs: 120,
         grace_secs: 5,
-        answer: None,
+        wanted: Default::default(),
         resume: None,
         state: root.join("state"),
         stall_secs: 0,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use miyabi_agent::{AgentOptions, AgentPrograms};
 use miyabi_core::ports::{Agents, Stop, never_stop};
 use miyabi_core::redact::Redactor;
-use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec};
+use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Wanted};
 use miyabi_git::{GitWorktrees, Options};
 use miyabi_model::EndpointModels;
 use miyabi_tests::checks::PERFECT;
@@ -258,6 +258,24 @@ async fn silence_is_noticed_and_a_stop_is_heard() {
     .await;
     let stop: Stop = Box::pin(async move { asked.await.unwrap() });
     assert_eq!(bench.run(&bench.spec("openai/mute", "Do it."), stop).await.end, SessionEnd::Stopped);
+}
+
+/// Where words are wanted, words are the answer, whatever they look like; JSON is what the schema says.
+#[tokio::test]
+async fn words_and_json_are_answers_too() {
+    let bench = Bench::new(|_| Turn::Say(patch("1"))).await;
+    let mut spec = bench.spec("openai/a", "Read it.");
+    for wanted in [Wanted::Words, Wanted::Json(json!({ "type": "object" }))] {
+        spec.wanted = wanted;
+        let outcome = bench.run(&spec, never_stop()).await;
+        assert_eq!((outcome.end, outcome.last_message), (SessionEnd::Completed, Some(patch("1"))));
+    }
+    assert_eq!(bench.status(), "", "nothing was applied");
+    let asked: Vec<_> = bench.endpoint.asked().iter().map(text).collect();
+    assert!(
+        asked[0].contains("Answer with what you are asked for") && asked[1].contains("JSON Schema"),
+        "{asked:?}"
+    );
 }
 
 /// An issue from its analysis to its merge, all of it by models without tools; and what is missing is said before.

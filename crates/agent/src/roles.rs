@@ -29,7 +29,8 @@ pub struct Role {
     pub adapter: Option<String>,
     /// The template of its prompt in the `issue` flow: `prompts/<name>.md`.
     pub prompt: Option<String>,
-    /// The schema of its structured answer: `analysis`, `decomposition` or `remarks`; none: its work is what it changes.
+    /// The schema of its structured answer: `analysis`, `decomposition`, `remarks`, or `json` for any map; none: its
+    /// work is what it changes, and in a flow its last words.
     pub output: Option<String>,
     /// Skills that are added to its prompt wherever it works, before those that a flow adds.
     #[serde(default)]

@@ -49,16 +49,7 @@ pub(crate) fn read(folder: &str, source: &str) -> Result<Skill, String> {
 ///
 /// Nothing in any of these texts is expanded. Without skills it is what the agent is told and nothing else.
 pub fn compose<'s>(role: &Role, skills: impl IntoIterator<Item = &'s Skill>) -> String {
-    let mut prompt = role.text.trim().to_owned();
-    for (number, skill) in skills.into_iter().enumerate() {
-        if number == 0 {
-            prompt.push_str("\n\n---\n\n## Injected Skills");
-        }
-        prompt.push_str("\n\n");
-        prompt.push_str(skill.text.trim());
-    }
-    prompt.push('\n');
-    prompt
+    miyabi_core::cast::compose(&role.text, skills.into_iter().map(|skill| skill.text.as_str()))
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ mod tests {
             &["miyabi", "run", "issue", "1", "--max-parallel", "0"],
             &["miyabi", "run", "issue", "1", "--file", "a.md"],
             &["miyabi", "run", "issue", "1", "--agent", "copilot"],
-            &["miyabi", "flow", "run", "issue", "--payload", "x.json"],
+            &["miyabi", "flow", "run", "issue", "--payload", "x.json", "--outputs", "o.json"],
             &["miyabi", "flow", "run", "issue", "--dry-run"],
             &["miyabi", "flow", "graph", "issue", "--format", "png"],
             &["miyabi", "escalation", "answer", "1-1"],

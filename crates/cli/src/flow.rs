@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use miyabi_agent::{Library, Places};
+use miyabi_agent::{Library, Places, Role};
+use miyabi_core::cast::{AnswerKind, Brief, Cast};
 use miyabi_core::flow::{self, Flow, FlowProblem, Known};
+use miyabi_core::plan::{Plan, Work};
+use miyabi_core::session::Adapter;
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -147,8 +150,55 @@ pub fn known(library: &Library) -> Known {
     }
 }
 
+/// The agents and skills of a plan, as they are now.
+///
+/// Errors: everything that is not there, or is wrong.
+pub fn cast(library: &Library, plan: &Plan) -> Result<Cast, CliError> {
+    let mut cast = Cast::default();
+    let mut wrong: Vec<String> = Vec::new();
+    for step in &plan.steps {
+        let Work::Agent(work) = &step.work else { continue };
+        let Some(found) = library.agents.get(&work.agent) else {
+            wrong.push(format!("step `{}`: there is no agent `{}`", step.id, work.agent));
+            continue;
+        };
+        let role = &found.item;
+        match library.skills_of(role, &work.skills) {
+            Ok(skills) => {
+                cast.skills.extend(skills.into_iter().map(|skill| (skill.name.clone(), skill.text.clone())));
+            }
+            Err(skill) => wrong.push(format!("step `{}`: there is no skill `{skill}`", step.id)),
+        }
+        if cast.agents.contains_key(&role.name) {
+            continue;
+        }
+        match brief(role) {
+            Ok(brief) => {
+                cast.agents.insert(work.agent.clone(), brief);
+            }
+            Err(why) => wrong.push(format!("agent `{}`: {why}", role.name)),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(cast);
+    }
+    let error = CliError::input("the agents of the flow cannot be used");
+    let error = wrong.into_iter().fold(error, |error, why| error.because(why));
+    Err(error.hint("`miyabi agent check` says what is wrong with agents, `miyabi skill list` names skills"))
+}
+
+fn brief(role: &Role) -> Result<Brief, String> {
+    let answer = role.output.as_deref().map(|word| {
+        let words = AnswerKind::ALL.map(AnswerKind::as_str).join(", ");
+        AnswerKind::parse(word).ok_or_else(|| format!("its `output` `{word}` is none of {words}"))
+    });
+    let adapter = role.adapter.as_deref().map(str::parse::<Adapter>).transpose()?;
+    let (text, skills) = (role.text.clone(), role.skills.clone());
+    Ok(Brief { text, adapter, answer: answer.transpose()?, skills })
+}
+
 /// The flow, if all of it is carried out: what is not is never left out in silence.
-fn carried_out(flow: Flow, file: &str) -> Result<Flow, CliError> {
+pub fn carried_out(flow: Flow, file: &str) -> Result<Flow, CliError> {
     let lacking = flow.plan.lacking();
     if lacking.is_empty() {
         return Ok(flow);
@@ -208,18 +258,48 @@ mod tests {
     }
 
     #[test]
+    fn agents_of_a_flow_are_taken_as_they_are_and_what_is_missing_is_told_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        write(
+            root.path(),
+            "agents/a.md",
+            "---\ndescription: d\noutput: json\nskills: [s]\nadapter: claude\n---\nLook.",
+        );
+        write(root.path(), "agents/b.md", "---\ndescription: d\noutput: free\n---\nLook.");
+        write(root.path(), "agents/skills/s/SKILL.md", "Skill.");
+        let places = Places { repository: Some(root.path().to_owned()), home: None };
+        let library = Library::load(&places);
+        let plan = |text: &str| flow::parse(&format!("name: x\nsteps:\n{text}"), "x").unwrap().plan;
+        let known =
+            cast(&library, &plan("  - {name: a, agent: a}\n  - {name: b, agent: a, skills: [s]}")).unwrap();
+        let a = &known.agents["a"];
+        assert_eq!((a.text.as_str(), a.answer), ("Look.", Some(AnswerKind::Json)));
+        assert_eq!((a.adapter.clone(), known.skills["s"].as_str()), (Some(Adapter::Claude), "Skill."));
+        let text =
+            "  - {name: a, agent: nobody}\n  - {name: b, agent: b}\n  - {name: c, agent: a, skills: [t]}";
+        let shown = cast(&library, &plan(text)).unwrap_err().render();
+        for wrong in [
+            "step `a`: there is no agent `nobody`",
+            "agent `b`: its `output` `free` is none of json,",
+            "step `c`: there is no skill `t`",
+        ] {
+            assert!(shown.contains(wrong), "{wrong} in\n{shown}");
+        }
+    }
+
+    #[test]
     fn a_flow_that_cannot_be_carried_out_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let text = "name: x\nsteps:\n  - {name: a, agent: issue, if: true, actions: [notify]}\n  - {name: b, uses: record, run_condition: manual, actions: [add_labels]}\n";
+        let text = "name: x\nsteps:\n  - {name: a, agent: issue, if: true, actions: [notify, deploy]}\n  - {name: b, uses: record, run_condition: manual, actions: [add_labels, run_check]}\n";
         write(root.path(), ".miyabi/flows/issue.yaml", text);
         let error = issue(root.path()).unwrap_err();
         assert_eq!(error.exit().code, 1);
         let shown = error.render();
-        for lacking in
-            ["step `a`: an answer of agent `issue`", "action `notify`", "step `b`: the action `add_labels`"]
-        {
+        for lacking in ["step `a`: the action `deploy`", "step `b`: the action `run_check`"] {
             assert!(shown.contains(lacking), "{lacking} in\n{shown}");
         }
-        assert!(!shown.contains("condition"), "these are carried out: {shown}");
+        for done in ["condition", "agent", "notify", "add_labels"] {
+            assert!(!shown.contains(done), "{done} is carried out: {shown}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use miyabi_core::event::RunStarted;
+use miyabi_core::cast::Cast;
+use miyabi_core::event::{MAX_PAYLOAD, RunStarted};
 use miyabi_core::flow::Flow;
 use miyabi_core::ids::{CommitId, IssueNumber, RunId};
 use miyabi_core::issue::Issue;
@@ -11,6 +12,7 @@ use miyabi_core::rules;
 use miyabi_core::session::Adapter;
 use miyabi_core::untrusted;
 use miyabi_core::worktree::RepoState;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::driving::Entry;
@@ -25,6 +27,8 @@ pub struct Start {
     pub state: RepoState,
     /// The flow.
     pub flow: Flow,
+    /// The agents that it names.
+    pub cast: Cast,
     /// Who does the tasks.
     pub adapter: Adapter,
     /// Who analyses and decomposes; none: the deterministic readers.
@@ -38,6 +42,16 @@ pub struct Start {
 /// `agent`: what was typed with `--agent`, relative to the current folder; otherwise the setting counts, relative to
 /// the main checkout.
 pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Result<Start, CliError> {
+    look_for(context, home, agent, || flow::issue(&home.root)).await
+}
+
+/// As [`look`], for this flow.
+pub async fn look_for(
+    context: &Context,
+    home: &Home,
+    agent: Option<&Adapter>,
+    flow: impl FnOnce() -> Result<Flow, CliError>,
+) -> Result<Start, CliError> {
     let mut state = home.worktrees.inspect().await?;
     if let Some(github) = &home.github {
         // What is public can be read with a token that is no good: better refused now than at the first write.
@@ -52,7 +66,11 @@ pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Re
         return Err(dirty(&state));
     }
     obey_rules(home, &state.head).await?;
-    let flow = flow::issue(&home.root)?;
+    let flow = flow()?;
+    let mut cast = flow::cast(&flow::library(Some(&home.root), context), &flow.plan)?;
+    for brief in cast.agents.values_mut() {
+        brief.adapter = brief.adapter.take().map(|adapter| at(adapter, &home.root));
+    }
     let adapter = match agent {
         Some(adapter) => at(adapter.clone(), &context.cwd),
         None => at(parse(&home.settings.agent.default)?, &home.root),
@@ -63,12 +81,13 @@ pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Re
     };
     let planner = helper(&home.settings.agent.planner)?;
     let reviewer = helper(&home.settings.agent.reviewer)?;
-    for needed in std::iter::once(&adapter).chain(&planner).chain(&reviewer) {
+    let of_flow = cast.agents.values().filter_map(|brief| brief.adapter.as_ref());
+    for needed in std::iter::once(&adapter).chain(&planner).chain(&reviewer).chain(of_flow) {
         if let Some(missing) = home.agents.missing(needed).await {
             return Err(missing.into());
         }
     }
-    Ok(Start { state, flow, adapter, planner, reviewer })
+    Ok(Start { state, flow, cast, adapter, planner, reviewer })
 }
 
 /// The issue, open. Errors: `Input` when it is not there or closed.
@@ -109,6 +128,40 @@ impl Asked {
 
 /// Begins a run of an issue, or joins the one that lives.
 pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> Result<Entry, CliError> {
+    begin_with(home, start, issue, asked, None).await
+}
+
+/// What a run is told that does not begin with an issue alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What expressions find under `trigger.payload`.
+    pub payload: Value,
+    /// Where it happened.
+    pub source: Option<String>,
+    /// What happened.
+    pub event: Option<String>,
+}
+
+/// As [`begin`], and the run is told this. Errors: the payload is too large.
+pub async fn begin_with(
+    home: &Home,
+    start: &Start,
+    issue: Issue,
+    asked: &Asked,
+    told: Option<Told>,
+) -> Result<Entry, CliError> {
+    let (mut payload, source, event) =
+        told.map_or((None, None, None), |told| (Some(told.payload), told.source, told.event));
+    if let Some(payload) = &mut payload {
+        home.redactor.clean(payload);
+        let bytes = payload.to_string().len();
+        if bytes > MAX_PAYLOAD {
+            return Err(CliError::input(format!(
+                "the payload has {bytes} bytes; at most {MAX_PAYLOAD} are taken"
+            ))
+            .hint("leave out what the flow does not use"));
+        }
+    }
     prepare_build_folder(&home.root)?;
     let id = RunId::new(home.ids.new_id());
     let number = issue.number;
@@ -133,6 +186,10 @@ pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> R
         hosted: home.github.is_some(),
         suspicions,
         channels: home.channels.clone(),
+        payload,
+        source,
+        event,
+        cast: start.cast.clone(),
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
     Ok(match created {

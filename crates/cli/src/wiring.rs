@@ -79,7 +79,8 @@ pub struct Home {
     /// The door that heavy work of all runs goes through.
     admission: Arc<Admission>,
     /// Takes secrets out of what becomes an event.
-    redactor: Arc<Redactor>,
+    /// Takes secrets out of what is kept.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Home {

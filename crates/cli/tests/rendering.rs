@@ -78,6 +78,10 @@ fn events() -> Vec<Event> {
         hosted: false,
         suspicions: Vec::new(),
         channels: Vec::new(),
+        payload: None,
+        source: None,
+        event: None,
+        cast: Default::default(),
     };
     let extension = Extension {
         steps: vec![task(1, "Add the | model", &["analyse"]), task(2, "Hash `x`", &["task-500-1"])],

@@ -4,6 +4,7 @@
 //! them (an attempt that started is run, a recorded intent is performed) and decides again, until nothing follows.
 //! It never waits, never fails, and reads no clock: the same log at the same time gives the same decisions.
 
+mod act;
 mod ask;
 mod budget;
 mod elsewhere;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cast::Cast;
 use crate::containment::Containment;
 use crate::failure::Failure;
 use crate::ids::{Attempt, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
@@ -156,6 +157,9 @@ pub enum EventBody {
     },
 }
 
+/// The longest payload of a run, in bytes of JSON.
+pub const MAX_PAYLOAD: usize = 1024 * 1024;
+
 /// The first event: everything that later decisions rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
@@ -196,6 +200,19 @@ pub struct RunStarted {
     /// How people are told of questions and of the end, beside the forge.
     #[serde(default)]
     pub channels: Vec<Channel>,
+    /// What started it, as it was told, such as the body of a webhook; none: the issue alone. At most
+    /// [`MAX_PAYLOAD`] bytes of JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+    /// Where that happened: `github` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What happened there: `pull_request.opened` …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The agents that its flow names, as they were when it began.
+    #[serde(default, skip_serializing_if = "Cast::is_empty")]
+    pub cast: Cast,
 }
 
 /// An agent program that was started.

@@ -87,11 +87,21 @@ pub fn evaluate(condition: &str, scope: &Scope<'_>) -> Result<Evaluated, Express
 /// It is done in one pass. Text stays as it is, null becomes nothing, lists and maps become JSON on one line.
 /// Errors: an expression cannot be read or takes too long, or the text becomes longer than [`MAX_TEXT`].
 pub fn render(text: &str, scope: &Scope<'_>) -> Result<Rendered, ExpressionProblem> {
+    render_marked(text, scope, &mut |_, text| text)
+}
+
+/// Does the same, and each text that is put into a place is what `mark` makes of it, which is told what was looked up.
+///
+/// Errors: as those of [`render`].
+pub fn render_marked(text: &str, scope: &Scope<'_>, mark: Mark<'_>) -> Result<Rendered, ExpressionProblem> {
     let template = template::parse(text)?;
     let mut machine = Machine::new(text, scope);
-    let rendered = render_pieces(&template, &mut machine)?;
+    let rendered = render_pieces(&template, &mut machine, mark)?;
     Ok(Rendered { text: rendered, notes: machine.into_notes() })
 }
+
+/// What becomes of a text before it is put into a place; with it comes what was looked up there.
+pub type Mark<'m> = &'m mut dyn FnMut(&[Reference], String) -> String;
 
 /// Does the same with every text in a value. A text that is one `${…}` and nothing else becomes the value itself, not
 /// its text; keys of maps stay as they are.
@@ -110,7 +120,7 @@ fn fill_value(value: &Value, scope: &Scope<'_>, notes: &mut Vec<String>) -> Resu
             let mut machine = Machine::new(text, scope);
             let filled = match template.pieces.as_slice() {
                 [Piece::Value(tree)] => machine.value(tree)?.into_owned(),
-                _ => Value::String(render_pieces(&template, &mut machine)?),
+                _ => Value::String(render_pieces(&template, &mut machine, &mut |_, text| text)?),
             };
             for note in machine.into_notes() {
                 if !notes.contains(&note) && notes.len() < eval::MAX_NOTES {
@@ -132,14 +142,20 @@ fn fill_value(value: &Value, scope: &Scope<'_>, notes: &mut Vec<String>) -> Resu
     })
 }
 
-fn render_pieces(template: &Template, machine: &mut Machine<'_, '_>) -> Result<String, ExpressionProblem> {
+fn render_pieces(
+    template: &Template,
+    machine: &mut Machine<'_, '_>,
+    mark: Mark<'_>,
+) -> Result<String, ExpressionProblem> {
     let mut out = String::new();
     for piece in &template.pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Value(tree) => {
                 let value = machine.value(tree)?;
-                value::write(&value, &mut out);
+                let mut found = String::new();
+                value::write(&value, &mut found);
+                out.push_str(&mark(&references([tree]), found));
                 machine.burn(tree.at, out.len() as u64 / 64)?;
             }
         }
@@ -164,6 +180,21 @@ pub fn references_of_text(text: &str) -> Result<Vec<Reference>, ExpressionProble
         Piece::Value(tree) => Some(tree),
         Piece::Text(_) => None,
     })))
+}
+
+/// Everything that the texts in a value look up. Errors: one cannot be read.
+pub fn references_of_value(value: &Value) -> Result<Vec<Reference>, ExpressionProblem> {
+    let mut found = Vec::new();
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => found.extend(references_of_text(text)?),
+            Value::Array(values) => open.extend(values),
+            Value::Object(values) => open.extend(values.values()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    Ok(found)
 }
 
 fn references<'t>(trees: impl IntoIterator<Item = &'t Expr>) -> Vec<Reference> {

@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod autonomy;
 pub mod budget;
+pub mod cast;
 pub mod containment;
 pub mod context;
 pub mod decide;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::session::Usage;
 
@@ -86,8 +85,6 @@ pub struct Ask {
     pub system: String,
     /// The conversation so far; ours is the last word.
     pub turns: Vec<Turn>,
-    /// The JSON Schema of the answer, where JSON is wanted.
-    pub schema: Option<Value>,
     /// What the gateway is to remember with it: run, step, session.
     pub tags: BTreeMap<String, String>,
     /// The gateway's name for the conversation so far.

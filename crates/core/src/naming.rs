@@ -8,7 +8,7 @@ mod scope;
 use std::fmt::Write as _;
 
 use crate::analysis::Kind;
-use crate::ids::{IssueNumber, RunId, SessionId};
+use crate::ids::{IssueNumber, RunId, RunNumber, SessionId};
 use crate::plain::{one_line, quiet};
 use crate::plan::{Purpose, Work};
 use crate::task::Task;
@@ -27,9 +27,9 @@ pub fn integration_branch(issue: IssueNumber) -> String {
     format!("feature/{}", integration_worktree(issue))
 }
 
-/// Whether a branch is named as those that are made for issues are.
+/// Whether a branch is named as those that are made for issues and for steps of flows are.
 pub fn is_made(branch: &str) -> bool {
-    branch.starts_with("feature/issue-")
+    branch.starts_with("feature/issue-") || branch.starts_with("feature/run-")
 }
 
 /// The branch of one task, `n` from 1: `feature/issue-500-task2`.
@@ -55,6 +55,12 @@ pub fn task_worktree(issue: IssueNumber, n: u32) -> String {
 /// The folder of one rework below `.worktrees/`: `issue-500-rework1`.
 pub fn rework_worktree(issue: IssueNumber, n: u32) -> String {
     format!("issue-{issue}-rework{n}")
+}
+
+/// The folder below `.worktrees/` where an agent answers the `n`th step of a run, from 1, and its branch:
+/// `run-7-step2`, `feature/run-7-step2`.
+pub fn reading_place(run: RunNumber, n: usize) -> (String, String) {
+    (format!("run-{run}-step{n}"), format!("feature/run-{run}-step{n}"))
 }
 
 /// The worktree that a step works in, and the branch that it works on. A resolution works where its task did.

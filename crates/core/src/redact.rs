@@ -12,6 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
+use serde_json::Value;
 
 pub use find::{MAX_SECRETS, find_secrets};
 
@@ -63,6 +64,20 @@ impl Redactor {
             redacted = Cow::Owned(next);
         }
         redacted
+    }
+
+    /// Takes secrets out of every text in a value; keys of maps stay as they are.
+    pub fn clean(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.redact(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.clean(value)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.clean(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// One turn; `None` if there is nothing to take out.

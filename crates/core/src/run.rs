@@ -14,8 +14,10 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use fold::{Illegal, fold};
 pub use spending::{Spending, Streak};
@@ -69,6 +71,8 @@ pub struct Run {
     index: HashMap<StepId, usize>,
     /// Steps by their `output_key`.
     output_keys: HashMap<String, usize>,
+    /// What expressions find under `trigger`.
+    trigger: Arc<Value>,
     /// Steps that may start, by what limits them.
     ready: Ready,
     running: BTreeSet<usize>,
@@ -249,6 +253,10 @@ impl Run {
             cost_usd: add(sum.cost_usd, session.usage.cost_usd),
             turns: add(sum.turns, session.usage.turns),
         })
+    }
+
+    fn all_needs_pass(&self, state: &StepState) -> bool {
+        state.step.needs.iter().all(|need| self.step(need).is_none_or(StepState::lets_pass))
     }
 
     fn last_output<T: serde::de::DeserializeOwned>(&self, uses: Uses) -> Option<T> {

@@ -116,8 +116,8 @@ pub struct SessionSpec {
     pub worktree: PathBuf,
     /// What it is asked, fences included.
     pub prompt: String,
-    /// The JSON Schema of the answer, where its words are what is wanted; `None`: its work is what it changes.
-    pub answer: Option<serde_json::Value>,
+    /// What is wanted of it.
+    pub wanted: Wanted,
     /// The session of an earlier miyabi that it goes on with, where the program can.
     pub resume: Option<Resume>,
     /// A folder for what the program keeps for itself, where it is in a box: with it a later miyabi can go on. It goes when
@@ -134,6 +134,18 @@ pub struct SessionSpec {
     /// From this size on the transcript goes on in a new file, and what is older than the one before is let go; 0: any
     /// size.
     pub transcript_bytes: u64,
+}
+
+/// What is wanted of a session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Wanted {
+    /// What it changes in its folder.
+    #[default]
+    Work,
+    /// Its last message.
+    Words,
+    /// JSON that fits this schema, in its last message.
+    Json(serde_json::Value),
 }
 
 /// A session that ended in the middle.

@@ -8,7 +8,10 @@ use miyabi_core::decide::decide;
 use miyabi_core::event::{Answer, Event, EventBody};
 use miyabi_core::ids::{RunId, StepId};
 use miyabi_core::intent::Receipt;
-use miyabi_core::plan::{Integrate, OnFailure, Plan, Purpose, RunCondition, Step, TaskWork, Uses, Work};
+use miyabi_core::plan::{
+    ActionCall, ActionKind, AgentWork, Integrate, OnFailure, Plan, Purpose, RunCondition, Step, TaskWork,
+    Uses, Work,
+};
 use miyabi_core::run::{Phase, Run, fold};
 use miyabi_core::status::Status;
 use miyabi_testkit::dice::{Dice, failure, issue_plan, output, started, task};
@@ -22,12 +25,13 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
         let id = format!("s{ix}");
         let tasks: Vec<_> =
             steps.iter().filter(|step| step.task().is_some()).map(|step| step.id.clone()).collect();
-        let work = match dice.roll(5) {
+        let work = match dice.roll(6) {
             0 | 1 => Work::Uses(Uses::Execute),
             2 => Work::Uses(Uses::Deploy),
             3 if !tasks.is_empty() => {
                 Work::Integrate(Integrate { of: tasks[dice.roll(tasks.len())].clone(), resolutions: 0 })
             }
+            4 => Work::Agent(AgentWork { agent: "reader".to_owned(), skills: Vec::new() }),
             _ => Work::Task(Box::new(TaskWork {
                 task: task(&id, Vec::new()),
                 index: ix as u32 + 1,
@@ -55,6 +59,19 @@ fn random_plan(n: usize, dice: &mut Dice) -> Plan {
             (1, Some(need)) => Some(format!("steps['{need}'].status in ['failed', 'skipped']")),
             (2, _) => Some("trigger.payload.gone == 1".to_owned()),
             _ => None,
+        };
+        // Of what an action is told, some cannot be written.
+        let told = ["said ${steps['s0'].status}", "${steps['s0'].output.none}"][dice.roll(2)];
+        step.actions = match dice.roll(4) {
+            0 => vec![ActionCall {
+                action: ActionKind::PostIssueComment,
+                with: [("body".to_owned(), json!(told))].into(),
+            }],
+            1 => vec![ActionCall {
+                action: ActionKind::AddLabels,
+                with: [("labels".to_owned(), json!(["seen", told]))].into(),
+            }],
+            _ => Vec::new(),
         };
         steps.push(step);
     }

@@ -6,7 +6,6 @@ use miyabi_core::event::EventBody;
 use miyabi_core::failure::Failure;
 use miyabi_core::redact::Redactor;
 use miyabi_core::session::SessionEnd;
-use serde_json::Value;
 
 use crate::steps::Outcome;
 
@@ -14,7 +13,7 @@ use crate::steps::Outcome;
 pub(crate) fn outcome(redactor: &Redactor, outcome: Outcome) -> Outcome {
     match outcome {
         Ok(mut output) => {
-            clean(redactor, &mut output);
+            redactor.clean(&mut output);
             Ok(output)
         }
         Err(failure) => Err(self::failure(redactor, failure)),
@@ -27,7 +26,7 @@ pub(crate) fn failure(redactor: &Redactor, mut failure: Failure) -> Failure {
     if let Some(hint) = &mut failure.hint {
         clean_text(redactor, hint);
     }
-    clean(redactor, &mut failure.evidence);
+    redactor.clean(&mut failure.evidence);
     failure
 }
 
@@ -42,15 +41,6 @@ pub(crate) fn fact(redactor: &Redactor, mut fact: EventBody) -> EventBody {
         }
     }
     fact
-}
-
-fn clean(redactor: &Redactor, value: &mut Value) {
-    match value {
-        Value::String(text) => clean_text(redactor, text),
-        Value::Array(values) => values.iter_mut().for_each(|value| clean(redactor, value)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| clean(redactor, value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 fn clean_text(redactor: &Redactor, text: &mut String) {

@@ -1,5 +1,6 @@
 //! What a started step does: the built-in steps over the ports.
 
+mod answering;
 mod ci;
 mod finish;
 mod merge;
@@ -108,14 +109,7 @@ impl StepRunner for BuiltIn {
         let world = self.world.clone();
         match &job.state.step.work {
             Work::Task(work) => task::start(world, work, &job),
-            // Runs of such plans are refused before they begin.
-            Work::Agent(work) => {
-                let why = format!(
-                    "the flow asks agent `{}`, and this version carries that out not yet",
-                    work.agent
-                );
-                ready(Err(Failure::new(FailureClass::Input, why)))
-            }
+            Work::Agent(work) => answering::start(world, work, &job),
             Work::Integrate(integrate) => merge::integrate(world, integrate, &job),
             Work::Uses(Uses::Analyse) => planning::analyse(world, &job),
             Work::Uses(Uses::Decompose) => planning::decompose(world, &job),

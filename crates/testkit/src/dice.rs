@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use miyabi_core::analysis::{Analysis, Kind, Sensitivity};
+use miyabi_core::cast::Cast;
 use miyabi_core::event::RunStarted;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, StepId, TreeId};
@@ -100,6 +101,10 @@ pub fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         hosted: false,
         suspicions: Vec::new(),
         channels: Vec::new(),
+        payload: None,
+        source: None,
+        event: None,
+        cast: Cast::default(),
     }
 }
 

@@ -9,6 +9,7 @@ pub use events::{
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::analysis::Kind;
+use miyabi_core::cast::Cast;
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::event::RunStarted;
 use miyabi_core::ids::{CommitId, IssueNumber, RunId, StepId};
@@ -133,6 +134,10 @@ pub fn run_started(plan: Plan) -> RunStarted {
         hosted: false,
         suspicions: Vec::new(),
         channels: Vec::new(),
+        payload: None,
+        source: None,
+        event: None,
+        cast: Cast::default(),
     }
 }
 

@@ -128,7 +128,7 @@ fn files_that_cannot_be_used_are_named() {
     agents/i.md: it is no UTF-8 text
     agents/skills/h/SKILL.md: there is no text below its front matter
     agents/e.md: there is no skill `none`
-    agents/f.md: unknown agent `copilot`: expected `claude`, `codex`, `command:<program>` or `scripted:<playbook.yaml>`
+    agents/f.md: unknown agent `copilot`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`
     ");
     assert_eq!(library.agents.len(), role_names().count());
 }

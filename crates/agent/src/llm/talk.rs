@@ -4,7 +4,7 @@ use miyabi_core::model::{Ask, Route, Said, SaidEnd, Turn};
 use miyabi_core::patch::{Patched, Reply, read_reply};
 use miyabi_core::ports::SessionWatch;
 use miyabi_core::redact::Redactor;
-use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage};
+use miyabi_core::session::{AgentEvent, SessionEnd, SessionOutcome, SessionSpec, Usage, Wanted};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl<'a> Talk<'a> {
             if said.ended == SaidEnd::Refused {
                 return Err("the model refused to go on".to_owned());
             }
-            if self.spec.answer.is_some() {
+            if self.spec.wanted != Wanted::Work {
                 let whole = said.ended == SaidEnd::Whole;
                 return if whole {
                     Ok(())
@@ -204,7 +204,12 @@ impl<'a> Talk<'a> {
 
     /// The whole conversation, without secrets.
     async fn ask(&self) -> Result<Ask, String> {
-        let system = self.render("model", json!({ "schema": self.spec.answer }))?;
+        let schema = match &self.spec.wanted {
+            Wanted::Json(schema) => Some(schema),
+            Wanted::Words | Wanted::Work => None,
+        };
+        let values = json!({ "schema": schema, "words": self.spec.wanted == Wanted::Words });
+        let system = self.render("model", values)?;
         let paths = self.desk.patches.files(&self.spec.worktree).await.map_err(|failure| failure.message)?;
         let task =
             format!("{}{}", self.spec.prompt, self.files(&named(&self.spec.prompt, &paths), true).await?);
@@ -218,7 +223,6 @@ impl<'a> Talk<'a> {
         Ok(Ask {
             turns: turns.collect(),
             system,
-            schema: self.spec.answer.clone(),
             tags: BTreeMap::from(tags.map(|(name, value)| (format!("miyabi_{name}"), value.to_owned()))),
             episode: self.episode.clone(),
             answer_tokens: self.options.answer_tokens,

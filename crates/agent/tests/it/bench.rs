@@ -96,7 +96,7 @@ impl Bench {
             transcript: self.root.path().join("logs/会話.log"),
             deadline_secs: 120,
             grace_secs: 5,
-            answer: None,
+            wanted: Default::default(),
             resume: None,
             state: self.root.path().join("state"),
             stall_secs: 0,

@@ -1,12 +1,14 @@
 //! `miyabi flow`: flow files, read, checked, drawn and tried.
 
 mod dry;
+mod real;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use miyabi_core::flow::{Flow, FlowProblem};
 use miyabi_core::plan::{RunCondition, Step, Work};
+use miyabi_core::session::Adapter;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -56,22 +58,26 @@ pub enum What {
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: Format,
     },
-    /// Show every prompt and condition of a flow as a payload would make them, and do nothing
+    /// Run a flow on a payload
     ///
-    /// Only `issue` can be run for real by this version: see `miyabi run`.
+    /// With `--dry-run` every prompt and condition is shown as the payload would make it, and nothing is done. The
+    /// flow of issues is started by `miyabi run`. A run that was interrupted goes on with `miyabi resume`.
     Run {
         /// The name of a flow, or a file
         #[arg(value_name = "FLOW|FILE")]
         flow: String,
         /// Start nothing
-        #[arg(long, required = true)]
+        #[arg(long)]
         dry_run: bool,
-        /// A JSON file that stands for `trigger.payload`
+        /// A JSON file: what the flow finds under `trigger.payload`
         #[arg(long, value_name = "FILE")]
         payload: PathBuf,
         /// A JSON file with a map from names of steps to their outputs; steps that are not in it have none
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", requires = "dry_run")]
         outputs: Option<PathBuf>,
+        /// Who answers where an agent names nobody itself: `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`
+        #[arg(long, value_name = "AGENT", conflicts_with = "dry_run")]
+        agent: Option<Adapter>,
     },
 }
 
@@ -151,7 +157,13 @@ pub async fn flow(args: FlowArgs, context: &Context) -> Result<Exit, CliError> {
             };
             context.output.show(&json!({ "flow": flow.name, "graph": drawn }), || drawn.clone())?;
         }
-        What::Run { flow, payload, outputs, dry_run: _ } => {
+        What::Run { flow, payload, outputs: _, dry_run: false, agent } => {
+            let source = find(&flow)?;
+            let flow = source.usable(&known)?;
+            let payload = dry::read(&context.cwd.join(payload))?;
+            return real::run(context, flow, &source.file, payload, agent.as_ref()).await;
+        }
+        What::Run { flow, payload, outputs, dry_run: true, agent: _ } => {
             let flow = find(&flow)?.usable(&known)?;
             let payload = dry::read(&context.cwd.join(payload))?;
             let outputs =

@@ -33,9 +33,12 @@ pub fn line(run: &Run, event: &Event) -> Option<String> {
 pub fn describe(run: &Run, event: &Event) -> String {
     match &event.body {
         EventBody::RunStarted(started) => format!(
-            "run {} started for issue #{}: {} (agent {}, base {} {})",
+            "run {} started for {}: {} (agent {}, base {} {})",
             started.number,
-            started.issue.number,
+            match started.issue.number {
+                0 => format!("flow {}", clean_line(&started.flow)),
+                number => format!("issue #{number}"),
+            },
             short(&started.issue.title, 80),
             short(&started.adapter.to_string(), 60),
             clean_line(&started.base_branch),

@@ -131,7 +131,7 @@ impl Board {
 
     fn head(&mut self, run: &Run) {
         let issue = &run.started.issue;
-        self.title = format!("#{} {} · run {}", issue.number, short(&issue.title, 60), run.started.number);
+        self.title = format!("{} · run {}", text::about(issue, 60), run.started.number);
         self.started_at = Some(run.started_at);
         self.ended = run.ended.as_ref().map(|(status, _)| (*status, run.last_at));
     }

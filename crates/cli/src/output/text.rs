@@ -2,9 +2,10 @@
 
 use console::{Alignment, measure_text_width, pad_str};
 use jiff::{SignedDuration, Timestamp};
+use miyabi_core::issue::Issue;
 use miyabi_core::session::Usage;
 
-use super::clean::clean_line;
+use super::clean::{clean_line, short};
 
 /// `12:00:01`, in UTC.
 pub fn clock(at: Timestamp) -> String {
@@ -41,6 +42,14 @@ pub fn minutes(minutes: u64) -> String {
 /// The cost as a program stated it, or that none did.
 pub fn cost(usage: &Usage) -> String {
     usage.cost_usd.map_or_else(|| "not stated".to_owned(), |cost| format!("${cost:.4}"))
+}
+
+/// `#7 Add login`; only the title where a run is about no issue.
+pub fn about(issue: &Issue, width: usize) -> String {
+    match issue.number {
+        0 => short(&issue.title, width),
+        number => format!("#{number} {}", short(&issue.title, width)),
+    }
 }
 
 /// `1 task`, `2 tasks`.

@@ -197,7 +197,11 @@ fn millis(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 fn phase(run: &Run, state: &StepState) -> Option<Phase> {
-    let Work::Uses(uses) = state.step.work else { return None };
+    let uses = match &state.step.work {
+        Work::Uses(uses) => *uses,
+        Work::Agent(work) => return answered(run, state, &work.agent),
+        Work::Task(_) | Work::Integrate(_) => return None,
+    };
     let started_at = match uses {
         // The join of the tasks begins with the first of them.
         Uses::Execute => run.tasks().filter_map(|(task, _)| task.started_at).min().or(state.started_at)?,
@@ -217,6 +221,27 @@ fn phase(run: &Run, state: &StepState) -> Option<Phase> {
         agent: agent(run, uses),
         input: input(run, uses),
         output,
+    })
+}
+
+/// A step that an agent answered.
+fn answered(run: &Run, state: &StepState, agent: &str) -> Option<Phase> {
+    let started_at = state.started_at?;
+    let session = run.sessions.iter().rev().find(|session| session.step == state.step.id);
+    let by = session.map_or_else(String::new, |session| format!(" ({})", session.adapter));
+    Some(Phase {
+        name: state.step.id.to_string(),
+        status: state.status(),
+        started_at,
+        duration_ms: state.ended_at.map(|at| millis(started_at, at)),
+        attempts: state.attempt,
+        agent: format!("{agent}{by}"),
+        input: String::new(),
+        output: match (state.output(), state.failure()) {
+            (_, Some(failure)) => failure.message.clone(),
+            (Some(output), _) => describe_output(&state.step.work, output),
+            _ => String::new(),
+        },
     })
 }
 

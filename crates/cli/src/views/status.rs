@@ -127,7 +127,7 @@ fn table(age: &str, rows: &[StatusRow], now: Timestamp) -> String {
             };
             [
                 row.run.number.to_string(),
-                format!("#{}", row.run.issue),
+                if row.run.issue == 0 { String::new() } else { format!("#{}", row.run.issue) },
                 state,
                 stage,
                 since,

@@ -16,18 +16,18 @@ pub fn summary(run: &Run, rest: &Rest, worktrees: &[Worktree], hints: bool) -> S
     let number = run.started.number;
     let mut lines = Vec::new();
     let time = text::duration(run.last_at.duration_since(run.started_at));
-    let title = short(&issue.title, 80);
+    let title = text::about(issue, 80);
     match rest {
-        Rest::Ended(Status::Succeeded) => lines.push(format!("✓ #{} {title}: done in {time}", issue.number)),
+        Rest::Ended(Status::Succeeded) => lines.push(format!("✓ {title}: done in {time}")),
         Rest::Ended(status) => {
             let reason = run.ended.as_ref().map_or("", |(_, reason)| reason.as_str());
-            lines.push(format!("✗ #{} {title}: {status} after {time}", issue.number));
+            lines.push(format!("✗ {title}: {status} after {time}"));
             lines.push(format!("  why        {}", short(reason, 400)));
         }
-        Rest::Asking(_) => lines.push(format!("? #{} {title}: waits for you", issue.number)),
-        Rest::Waiting(_) => lines.push(format!("… #{} {title}: waits for its forge", issue.number)),
+        Rest::Asking(_) => lines.push(format!("? {title}: waits for you")),
+        Rest::Waiting(_) => lines.push(format!("… {title}: waits for its forge")),
         Rest::Interrupted => {
-            lines.push(format!("⊘ #{} {title}: interrupted after {time}", issue.number));
+            lines.push(format!("⊘ {title}: interrupted after {time}"));
             lines.extend(hints.then(|| format!("  go on      miyabi resume {number}")));
         }
     }
@@ -107,7 +107,9 @@ fn facts(run: &Run, lines: &mut Vec<String>) {
         state.step.work == miyabi_core::plan::Work::Uses(miyabi_core::plan::Uses::Close)
             && state.phase == Phase::Ended(Status::Succeeded)
     });
-    lines.push(format!("  issue      {}", if closed { "closed" } else { "open" }));
+    if run.started.payload.is_none() {
+        lines.push(format!("  issue      {}", if closed { "closed" } else { "open" }));
+    }
     let tasks = run.tasks().count();
     if tasks > 0 {
         let done = run.tasks().filter(|(state, _)| state.phase == Phase::Ended(Status::Succeeded)).count();

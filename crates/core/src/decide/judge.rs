@@ -7,7 +7,7 @@ mod report;
 
 use jiff::Timestamp;
 
-use super::{gate, tell, write};
+use super::{act, gate, tell, write};
 use crate::event::{EventBody, Gate};
 use crate::plan::{Uses, Work};
 use crate::run::{Run, StepState};
@@ -15,6 +15,19 @@ use crate::run::{Run, StepState};
 /// Decides what follows from the ended attempt of a step.
 pub(super) fn judge(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
     tell::of_answer(run, state, events);
+    let before = events.len();
+    of_kind(run, state, now, events);
+    let succeeded = matches!(events.last(), Some(EventBody::GateDecided { gate: Gate::Proceed, .. }));
+    if succeeded && events.len() > before && matches!(state.result, Some(Ok(_))) {
+        let gate = events.pop();
+        match act::of_step(run, state, events) {
+            Ok(()) => events.extend(gate),
+            Err(why) => block(state, why, events),
+        }
+    }
+}
+
+fn of_kind(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventBody>) {
     match (&state.result, &state.step.work) {
         (Some(Err(failure)), _) => failure::judge(run, state, failure, now, events),
         (Some(Ok(_)), Work::Uses(Uses::Analyse)) => {

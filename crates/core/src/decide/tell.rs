@@ -11,6 +11,10 @@ use crate::view;
 /// Where the run stands: one comment, edited in place. `stage` says in a few words what comes now; `what` tells this
 /// edit from others of the same attempt.
 pub(super) fn of_status(run: &Run, state: &StepState, what: &str, stage: &str, events: &mut Vec<EventBody>) {
+    // What a run of an event says is its flow's affair.
+    if run.started.payload.is_some() {
+        return;
+    }
     let body = view::status_comment(run, stage);
     record(run, state, &format!("status-{what}"), false, comment(run, "status", body), events);
 }
@@ -81,7 +85,11 @@ pub(super) fn notify(
     body: &str,
     events: &mut Vec<EventBody>,
 ) {
-    let subject = format!("[miyabi] {}#{} {subject}", run.started.repo, run.started.issue.number);
+    let about = match run.started.issue.number {
+        0 => format!(" {}", run.started.flow),
+        issue => format!("#{issue}"),
+    };
+    let subject = format!("[miyabi] {}{about} {subject}", run.started.repo);
     let subject = crate::plain::one_line(&subject, 200);
     let url = run.started.issue.url.clone();
     for channel in channels_for(run.policy(), &run.started.channels, urgency) {

@@ -155,10 +155,13 @@ fn of_close(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
 pub(super) fn of_end(run: &Run, status: Status, reason: &str, events: &mut Vec<EventBody>) -> bool {
     let Some(last) = run.steps().last() else { return false };
     let before = events.len();
-    let body = view::summary_comment(run, status, reason, run.last_at);
-    record(run, last, "end", false, comment(run, "summary", body), events);
-    let state = labels(run, vec![format!("state:{status}")], &["state:*"]);
-    record(run, last, "ended", false, state, events);
+    // What a run of an event leaves behind is its flow's affair.
+    if run.started.payload.is_none() {
+        let body = view::summary_comment(run, status, reason, run.last_at);
+        record(run, last, "end", false, comment(run, "summary", body), events);
+        let state = labels(run, vec![format!("state:{status}")], &["state:*"]);
+        record(run, last, "ended", false, state, events);
+    }
     tell::of_status(run, last, "end", &format!("{status}: {reason}"), events);
     tell::of_end(run, last, status, reason, events);
     events.len() > before
@@ -201,6 +204,10 @@ pub(super) fn record(
     write: Write,
     events: &mut Vec<EventBody>,
 ) {
+    // A run without an issue has no place for what is written on one.
+    if matches!(write, Write::Comment { issue: 0, .. } | Write::Labels { issue: 0, .. }) {
+        return;
+    }
     // A step that ends with its write starts a new attempt in the same append.
     let attempt = state.attempt + u32::from(ends_step);
     let id = intent_id(run, state, attempt, what);

@@ -42,6 +42,9 @@ fn branches_and_folders() {
     assert_eq!(integration_branch(500), "feature/issue-500");
     assert_eq!(task_branch(500, 2), "feature/issue-500-task2");
     assert_eq!(rework_branch(500, 1), "feature/issue-500-rework1");
+    let (folder, branch) = reading_place(7, 2);
+    assert_eq!((folder.as_str(), branch.as_str()), ("run-7-step2", "feature/run-7-step2"));
+    assert!(is_made(&branch) && is_made("feature/issue-500") && !is_made("feature/runs"));
     assert_eq!(integration_worktree(500), "issue-500");
     assert_eq!(task_worktree(500, 2), "issue-500-task2");
     assert_eq!(rework_worktree(500, 1), "issue-500-rework1");

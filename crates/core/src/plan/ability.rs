@@ -1,6 +1,6 @@
 //! What this version reads in a flow and cannot carry out yet. A run of such a plan is refused, never cut short.
 
-use super::{Plan, Step, Work};
+use super::{Plan, Step};
 use crate::ids::StepId;
 
 /// Something in a plan that is not carried out yet.
@@ -8,7 +8,7 @@ use crate::ids::StepId;
 pub struct Lacking {
     /// The step.
     pub step: StepId,
-    /// What of it: `an agent's answer`, `the action \u{60}notify\u{60}` …
+    /// What of it: ``the action `deploy` `` …
     pub what: String,
 }
 
@@ -20,11 +20,7 @@ impl Plan {
 }
 
 fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
-    let agent = match &step.work {
-        Work::Agent(work) => Some(format!("an answer of agent `{}`", work.agent)),
-        _ => None,
-    };
-    let actions = step.actions.iter().map(|call| format!("the action `{}`", call.action.as_str()));
-    let what: Vec<String> = agent.into_iter().chain(actions).collect();
-    what.into_iter().map(|what| Lacking { step: step.id.clone(), what })
+    let calls = step.actions.iter().filter(|call| !call.action.is_carried_out());
+    calls
+        .map(|call| Lacking { step: step.id.clone(), what: format!("the action `{}`", call.action.as_str()) })
 }

@@ -67,6 +67,23 @@ impl ActionKind {
         }
     }
 
+    /// Whether this version does it.
+    pub fn is_carried_out(self) -> bool {
+        match self {
+            Self::PostPrComment
+            | Self::PostIssueComment
+            | Self::AddLabels
+            | Self::RemoveLabels
+            | Self::Notify => true,
+            Self::SetCommitStatus
+            | Self::CreateCheckRun
+            | Self::OpenChange
+            | Self::MergeChange
+            | Self::RunCheck
+            | Self::Deploy => false,
+        }
+    }
+
     /// What it can be told. What a flow leaves out is taken from the field of that name in the step's output.
     pub fn settings(self) -> &'static [&'static str] {
         match self {

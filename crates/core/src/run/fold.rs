@@ -1,11 +1,12 @@
 //! Events change the state of a run; this is the one table of legal transitions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Phase, Ready, Run, Spending, StepState, Weight, weight};
+use super::{Phase, Ready, Run, Spending, Weight, weight};
 use crate::autonomy;
 use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
 use crate::failure::{Failure, FailureClass};
@@ -35,11 +36,6 @@ pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Option<Ru
         run.apply(event)?;
     }
     Ok(Some(run))
-}
-
-/// Whether a success of this step is judged before it counts.
-fn judged(work: &Work) -> bool {
-    matches!(work, Work::Uses(Uses::Analyse | Uses::Decompose | Uses::Review | Uses::Change))
 }
 
 impl Run {
@@ -74,6 +70,7 @@ impl Run {
             steps: Vec::new(),
             index: HashMap::new(),
             output_keys: HashMap::new(),
+            trigger: Arc::new(super::condition::trigger(started)),
             ready: Ready::default(),
             running: BTreeSet::new(),
             judging: BTreeSet::new(),
@@ -250,7 +247,7 @@ impl Run {
             self.spending.agent_ended(step, result.as_ref().err());
         }
         let judge = match &result {
-            Ok(_) => judged(&state.step.work),
+            Ok(_) => state.is_judged(),
             Err(failure) => {
                 state.failures.extend(failure.counts().then_some(failure.class));
                 true
@@ -457,10 +454,6 @@ impl Run {
             Weight::Light => &mut self.ready.light,
         };
         set.insert(ix);
-    }
-
-    fn all_needs_pass(&self, state: &StepState) -> bool {
-        state.step.needs.iter().all(|need| self.step(need).is_none_or(StepState::lets_pass))
     }
 
     fn forget_ready(&mut self, ix: usize) {

@@ -134,6 +134,12 @@ impl StepState {
         }
     }
 
+    /// Whether its success is judged before it counts.
+    pub(super) fn is_judged(&self) -> bool {
+        let judged = [Uses::Analyse, Uses::Decompose, Uses::Review, Uses::Change];
+        matches!(self.step.work, Work::Uses(uses) if judged.contains(&uses)) || !self.step.actions.is_empty()
+    }
+
     /// Whether its end makes the run fail.
     pub fn fails_run(&self) -> bool {
         self.phase == Phase::Ended(Status::Failed) && self.step.on_failure != OnFailure::Continue

@@ -1,6 +1,7 @@
 //! Decisions: what follows from the state of a run.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod actions;
 mod borders;
 mod budget;
 mod conditions;

@@ -117,6 +117,10 @@ impl Play {
             hosted: false,
             suspicions: Vec::new(),
             channels: Vec::new(),
+            payload: None,
+            source: None,
+            event: None,
+            cast: Default::default(),
         };
         let body = EventBody::RunStarted(Box::new(started));
         let at = Timestamp::UNIX_EPOCH;

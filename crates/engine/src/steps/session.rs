@@ -11,7 +11,7 @@ use miyabi_core::ids::{Attempt, RunId, SessionId, StepId};
 use miyabi_core::ports::SessionWatch;
 use miyabi_core::run::Run;
 use miyabi_core::session::{
-    Adapter, AgentEvent, ProcessMark, Resume, SessionEnd, SessionOutcome, SessionSpec,
+    Adapter, AgentEvent, ProcessMark, Resume, SessionEnd, SessionOutcome, SessionSpec, Wanted,
 };
 use miyabi_core::worktree::Worktree;
 use schemars::{JsonSchema, schema_for};
@@ -94,9 +94,36 @@ impl Seat {
         values["schema"] = schema.clone();
         values["fence"] = Value::String(world.ids.new_id());
         let prompt = world.agents.prompt(template, &values)?;
-        let outcome = self.run(world, adapter, worktree, prompt, Some(schema.clone())).await?;
-        let answer = world.agents.answer(&schema, outcome.last_message.as_deref().unwrap_or_default())?;
+        let answer = self.answer(world, adapter, worktree, prompt, Some(&schema)).await?;
         serde_json::from_value(answer).map_err(|error| Failure::caused(FailureClass::BadAnswer, &error))
+    }
+
+    /// Runs a session for its answer: JSON that fits the schema, or without one its last message as text.
+    pub(super) async fn answer(
+        &self,
+        world: &World,
+        adapter: &Adapter,
+        worktree: &Worktree,
+        prompt: String,
+        schema: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let outcome = self
+            .run(
+                world,
+                adapter,
+                worktree,
+                prompt,
+                schema.map_or(Wanted::Words, |schema| Wanted::Json(schema.clone())),
+            )
+            .await?;
+        let said = outcome.last_message.unwrap_or_default();
+        match schema {
+            Some(schema) => world.agents.answer(schema, &said),
+            None if said.trim().is_empty() => {
+                Err(Failure::new(FailureClass::BadAnswer, "the agent ended without an answer"))
+            }
+            None => Ok(Value::String(said)),
+        }
     }
 
     /// Goes on with the session that ended in the middle, if there is one and its program can, or runs one from the
@@ -108,12 +135,12 @@ impl Seat {
         worktree: &Worktree,
         prompt: String,
     ) -> Result<(Self, SessionOutcome), Failure> {
-        let outcome = self.hold(world, adapter, worktree, prompt.clone(), None).await?;
+        let outcome = self.hold(world, adapter, worktree, prompt.clone(), Wanted::Work).await?;
         let failed = matches!(outcome.end, SessionEnd::Failed { .. });
         // It did not find the session, or not so that anything came of it.
         if self.resumes.is_some() && failed && outcome.usage.output_tokens.unwrap_or_default() == 0 {
             let seat = self.again(world);
-            let outcome = seat.run(world, adapter, worktree, prompt, None).await?;
+            let outcome = seat.run(world, adapter, worktree, prompt, Wanted::Work).await?;
             return Ok((seat, outcome));
         }
         let outcome = self.judge(outcome)?;
@@ -127,9 +154,9 @@ impl Seat {
         adapter: &Adapter,
         worktree: &Worktree,
         prompt: String,
-        answer: Option<Value>,
+        wanted: Wanted,
     ) -> Result<SessionOutcome, Failure> {
-        self.judge(self.hold(world, adapter, worktree, prompt, answer).await?)
+        self.judge(self.hold(world, adapter, worktree, prompt, wanted).await?)
     }
 
     /// Runs the session in a worktree, whatever it comes to.
@@ -139,7 +166,7 @@ impl Seat {
         adapter: &Adapter,
         worktree: &Worktree,
         prompt: String,
-        answer: Option<Value>,
+        wanted: Wanted,
     ) -> Result<SessionOutcome, Failure> {
         let resume = match &self.resumes {
             Some((_, name)) => {
@@ -156,7 +183,7 @@ impl Seat {
             adapter: adapter.clone(),
             worktree: worktree.path.clone(),
             prompt,
-            answer,
+            wanted,
             resume,
             state: self.state.clone(),
             transcript: self.transcript.clone(),

@@ -8,7 +8,8 @@ use crate::output::text;
 
 /// The report in Markdown. Only what was measured; what was not is named at the end.
 pub fn render(report: &RunReport) -> String {
-    let mut out = format!("# Run {}: {} (#{})\n\n", report.number, cell(&report.title), report.issue);
+    let issue = if report.issue == 0 { String::new() } else { format!(" (#{})", report.issue) };
+    let mut out = format!("# Run {}: {}{issue}\n\n", report.number, cell(&report.title));
     let reason = report.reason.as_ref().map_or_else(String::new, |reason| format!(" — {}", cell(reason)));
     out.push_str(&format!("- Status: {}{reason}\n", report.status));
     let took = time(Some(report.duration_ms));

@@ -64,7 +64,10 @@ pub(super) fn judge(
             ask(run, state, checks_failed(state, failure), &[], now, events);
         }
         FailureClass::BadAnswer if stuck => block(state, "it answered in the same way again", events),
-        FailureClass::ChecksFailed | FailureClass::BadAnswer if times < policy.task_attempts => {
+        // An agent of a flow was asked again in the same attempt; what follows is the flow's.
+        FailureClass::ChecksFailed | FailureClass::BadAnswer
+            if times < policy.task_attempts && !matches!(step.work, Work::Agent(_)) =>
+        {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
             gate(
                 events,

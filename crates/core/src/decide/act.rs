@@ -1,0 +1,137 @@
+//! The actions of a step: writes that its flow asks for once it succeeded.
+//!
+//! What is written comes from the flow, the payload and the outputs of agents. None of it decides what kind of write
+//! is done: that stands in the flow, and only words of the allow-list do.
+
+use serde_json::Value;
+
+use super::tell;
+use super::write::record;
+use crate::event::{EventBody, Urgency};
+use crate::ids::IssueNumber;
+use crate::intent::Write;
+use crate::plain::quiet;
+use crate::plan::{ActionCall, ActionKind};
+use crate::run::{Run, StepState};
+
+/// The longest name of a label, in characters.
+const MAX_LABEL: usize = 50;
+/// The most labels of one action.
+const MAX_LABELS: usize = 20;
+
+/// Records the writes of a step's actions. Errors: in words, why one of them cannot be made; then none is.
+pub(super) fn of_step(run: &Run, state: &StepState, events: &mut Vec<EventBody>) -> Result<(), String> {
+    let mut recorded = Vec::new();
+    for (n, call) in state.step.actions.iter().enumerate() {
+        of_call(run, state, n + 1, call, &mut recorded)
+            .map_err(|why| format!("the action `{}`: {why}", call.action.as_str()))?;
+    }
+    events.extend(recorded);
+    Ok(())
+}
+
+fn of_call(
+    run: &Run,
+    state: &StepState,
+    n: usize,
+    call: &ActionCall,
+    events: &mut Vec<EventBody>,
+) -> Result<(), String> {
+    let settings = run.settings(state, call).map_err(|problem| problem.to_string())?;
+    let setting = |name: &str| settings.get(name).unwrap_or(&Value::Null);
+    let what = format!("action-{n}");
+    let write = match call.action {
+        ActionKind::PostPrComment | ActionKind::PostIssueComment => {
+            let (place, number) = match call.action {
+                ActionKind::PostPrComment => ("change", change(run)),
+                _ => ("issue", issue(run)),
+            };
+            let number = number.ok_or_else(|| format!("nothing says which {place} is meant"))?;
+            let body = body(state, setting("body"))?;
+            // Later runs of the flow find it by the same key, so it stays one comment.
+            let key = format!("flow/{}/{}/{n}", run.started.flow, state.step.id);
+            Write::Comment { issue: number, key, body }
+        }
+        ActionKind::AddLabels | ActionKind::RemoveLabels => {
+            let number = change(run).or_else(|| issue(run));
+            let number = number.ok_or("nothing says which issue or change is meant")?;
+            let labels = labels(setting("labels"))?;
+            let (add, remove) = match call.action {
+                ActionKind::AddLabels => (labels, Vec::new()),
+                _ => (Vec::new(), labels),
+            };
+            Write::Labels { issue: number, add, remove }
+        }
+        ActionKind::Notify => {
+            let body = body(state, setting("body"))?;
+            let subject = match setting("subject") {
+                Value::String(subject) if !subject.trim().is_empty() => subject.clone(),
+                _ => format!("{}: {}", run.started.flow, state.step.id),
+            };
+            tell::notify(run, state, Urgency::High, &what, &subject, &body, events);
+            return Ok(());
+        }
+        ActionKind::SetCommitStatus
+        | ActionKind::CreateCheckRun
+        | ActionKind::OpenChange
+        | ActionKind::MergeChange
+        | ActionKind::RunCheck
+        | ActionKind::Deploy => return Err("this version does not carry it out".to_owned()),
+    };
+    record(run, state, &what, false, write, events);
+    Ok(())
+}
+
+/// The change that the payload speaks of, or that the run opened.
+fn change(run: &Run) -> Option<IssueNumber> {
+    let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
+    told.or_else(|| run.change().and_then(|receipt| receipt.change)).filter(|number| *number > 0)
+}
+
+/// The issue that the payload speaks of, or that the run is about.
+fn issue(run: &Run) -> Option<IssueNumber> {
+    let told = run.started.payload.as_ref().and_then(|payload| payload["issue"]["number"].as_u64());
+    Some(told.unwrap_or(run.started.issue.number)).filter(|number| *number > 0)
+}
+
+/// A text to be written. An agent that answered with text has answered with it.
+fn body(state: &StepState, setting: &Value) -> Result<String, String> {
+    let text = match (setting, state.output()) {
+        (Value::String(text), _) | (Value::Null, Some(Value::String(text))) => text.clone(),
+        (Value::Null, _) => String::new(),
+        (other, _) => serde_json::to_string_pretty(other).unwrap_or_default(),
+    };
+    match text.trim().is_empty() {
+        true => Err("it has no `body`, and the step's output has none".to_owned()),
+        // It mentions nobody and closes nothing, whoever wrote it.
+        false => Ok(quiet(&text)),
+    }
+}
+
+/// Names of labels: a list of texts, or one.
+fn labels(setting: &Value) -> Result<Vec<String>, String> {
+    let values = match setting {
+        Value::Array(values) => values.as_slice(),
+        Value::Null => return Err("it has no `labels`, and the step's output has none".to_owned()),
+        one => std::slice::from_ref(one),
+    };
+    if values.len() > MAX_LABELS {
+        return Err(format!("{} labels are more than {MAX_LABELS}", values.len()));
+    }
+    let mut labels: Vec<String> = Vec::new();
+    for value in values {
+        let name = value.as_str().map(str::trim).unwrap_or_default();
+        // A name that ends with `*` would take off whatever begins with it.
+        let is_name = !name.is_empty()
+            && name.chars().count() <= MAX_LABEL
+            && !name.contains(|c: char| c == '*' || c == ',' || c.is_control());
+        if !is_name {
+            let shown: String = value.to_string().chars().take(60).collect();
+            return Err(format!("{shown} is no name of a label"));
+        }
+        if !labels.iter().any(|known| known == name) {
+            labels.push(name.to_owned());
+        }
+    }
+    Ok(labels)
+}
