@@ -264,7 +264,7 @@ async fn silence_is_noticed_and_a_stop_is_heard() {
 #[tokio::test]
 async fn words_and_json_are_answers_too() {
     let bench = Bench::new(|_| Turn::Say(patch("1"))).await;
-    let mut spec = bench.spec("openai/a", "Read it.");
+    let mut spec = bench.spec("anthropic/a", "Read it.");
     for wanted in [Wanted::Words, Wanted::Json(json!({ "type": "object" }))] {
         spec.wanted = wanted;
         let outcome = bench.run(&spec, never_stop()).await;
