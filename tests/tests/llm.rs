@@ -57,7 +57,7 @@ impl Bench {
             }
             _ => None,
         };
-        let models = Arc::new(EndpointModels::new(variable).unwrap());
+        let models = Arc::new(EndpointModels::new(variable));
         let git = Arc::new(GitWorktrees::open(&worktree, Options::default()).unwrap());
         let mut options = AgentOptions::new(root.path(), []);
         options.llm.pause = Duration::from_millis(1);
@@ -312,6 +312,9 @@ async fn an_issue_is_carried_out() {
     let without = env.miyabi(["run", "issue", "1"]);
     assert_eq!(without.code, Some(20), "{}{}", without.stdout, without.stderr);
     assert!(without.stderr.contains("set OPENAI_API_KEY in miyabi's environment"), "{}", without.stderr);
+    // What is set for others hinders nobody who does not need it.
+    let elsewhere = env.program(["issue", "list"]).env("OPENAI_BASE_URL", "localhost").output().unwrap();
+    assert!(elsewhere.status.success(), "{elsewhere:?}");
     let env = env.variable("OPENAI_BASE_URL", format!("{}/v1", endpoint.url()));
     let ran = tokio::task::block_in_place(|| env.miyabi(["run", "issue", "1"]));
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);

@@ -110,7 +110,7 @@ impl Home {
         let patches: Arc<dyn Patches> = Arc::clone(&git) as _;
         let worktrees: Arc<dyn Worktrees> = git;
         let redactor = Arc::new(context.redactor());
-        let models = EndpointModels::new(|name| context.var(name).map(str::to_owned))?;
+        let models = EndpointModels::new(|name| context.var(name).map(str::to_owned));
         let keys: Arc<dyn Keys> =
             if settings.agent.lend_keys { Arc::new(KeyProxy::new()) } else { Arc::new(NoKeys) };
         let agents = AgentPrograms::new(agent_options(&root, &shared, &settings))

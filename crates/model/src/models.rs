@@ -1,6 +1,7 @@
 //! The port `Models`, over HTTP.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,20 +33,28 @@ type Body = Full<std::io::Cursor<Vec<u8>>>;
 /// Keys are read once and stay here: they are in no request but those to their own endpoint, in no error and no log.
 #[derive(Debug, Clone)]
 pub struct EndpointModels {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
-    endpoints: BTreeMap<&'static str, Endpoint>,
+    /// Made when somebody is asked: most commands ask nobody.
+    client: OnceLock<Result<Client<HttpsConnector<HttpConnector>, Body>, Failure>>,
+    /// Those that are set up, whether well or not.
+    endpoints: BTreeMap<&'static str, Result<Endpoint, Failure>>,
 }
 
 impl EndpointModels {
-    /// Those of this environment. Connects to nobody.
-    ///
-    /// Errors: `Input` for an address that is none, `Unavailable` when this machine's certificates cannot be read.
-    pub fn new(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
-        let mut endpoints = BTreeMap::new();
-        for provider in Provider::ALL {
-            endpoints
-                .extend(Endpoint::of(provider, &variable)?.map(|endpoint| (provider.as_str(), endpoint)));
-        }
+    /// Those of this environment. Connects to nobody; what is wrong is said of the model that it is wrong for.
+    pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let of = |provider: Provider| {
+            let endpoint = Endpoint::of(provider, &variable).transpose()?;
+            Some((provider.as_str(), endpoint))
+        };
+        Self { client: OnceLock::new(), endpoints: Provider::ALL.into_iter().filter_map(of).collect() }
+    }
+
+    fn client(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Body>, Failure> {
+        self.client.get_or_init(Self::connector).as_ref().map_err(Clone::clone)
+    }
+
+    /// Errors: this machine's certificates cannot be read.
+    fn connector() -> Result<Client<HttpsConnector<HttpConnector>, Body>, Failure> {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_connect_timeout(Some(CONNECT));
@@ -58,16 +67,17 @@ impl EndpointModels {
             .https_or_http()
             .enable_http1()
             .wrap_connector(plain);
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), endpoints })
+        Ok(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    fn endpoint(&self, route: &Route) -> Option<&Endpoint> {
-        self.endpoints.get(route.provider.as_str())
+    /// Errors: it is not set up, or not well.
+    fn endpoint(&self, route: &Route) -> Result<&Endpoint, Failure> {
+        let endpoint = self.endpoints.get(route.provider.as_str());
+        endpoint.ok_or_else(|| Endpoint::missing(route))?.as_ref().map_err(Clone::clone)
     }
 
     fn request(&self, route: &Route, ask: &Ask) -> Result<Request<Body>, ModelFault> {
-        let endpoint =
-            self.endpoint(route).ok_or_else(|| ModelFault::Denied(Endpoint::missing(route).message))?;
+        let endpoint = self.endpoint(route).map_err(|failure| ModelFault::Denied(failure.message))?;
         let body = question::body(route, ask).to_string().into_bytes();
         let mut request = Request::post(endpoint.address.clone())
             .header(header::CONTENT_TYPE, "application/json")
@@ -85,7 +95,8 @@ impl EndpointModels {
 #[async_trait]
 impl Models for EndpointModels {
     async fn ask(&self, route: &Route, ask: &Ask) -> Result<Said, ModelFault> {
-        let asked = self.client.request(self.request(route, ask)?);
+        let client = self.client().map_err(|failure| ModelFault::Wrong(failure.message))?;
+        let asked = client.request(self.request(route, ask)?);
         let answer = in_time(ask, asked).await?.map_err(|error| ModelFault::Broken(fault::causes(&error)))?;
         if !answer.status().is_success() {
             return Err(refusal(ask, answer).await);
@@ -102,7 +113,7 @@ impl Models for EndpointModels {
     }
 
     fn missing(&self, route: &Route) -> Option<Failure> {
-        self.endpoint(route).is_none().then(|| Endpoint::missing(route))
+        self.endpoint(route).err().or_else(|| self.client().err())
     }
 }
 
@@ -124,4 +135,22 @@ where
     let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let after = after.and_then(|seconds| Some(Duration::from_secs(seconds.trim().parse().ok()?)));
     fault::of_status(head.status.as_u16(), &String::from_utf8_lossy(&body), after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_of_the_model_that_it_is_wrong_for() {
+        let models = EndpointModels::new(|name| match name {
+            "OPENAI_BASE_URL" => Some("localhost".to_owned()),
+            "ANTHROPIC_API_KEY" => Some("a-key".to_owned()),
+            _ => None,
+        });
+        let missing = |route: &str| models.missing(&route.parse().unwrap()).map(|failure| failure.message);
+        assert_eq!(missing("anthropic/m"), None);
+        assert_eq!(missing("openai/m").as_deref(), Some("OPENAI_BASE_URL is no address of a model"));
+        assert!(missing("tensorzero/f").is_some_and(|message| message.contains("tensorzero/f")));
+    }
 }
