@@ -7,11 +7,13 @@ use serde::Deserialize;
 use crate::{front, yaml};
 
 /// The built-in roles by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("codegen", include_str!("../../../agents/codegen.md")),
     ("conflict", include_str!("../../../agents/conflict.md")),
     ("coordinator", include_str!("../../../agents/coordinator.md")),
+    ("deployment", include_str!("../../../agents/deployment.md")),
     ("issue", include_str!("../../../agents/issue.md")),
+    ("pr", include_str!("../../../agents/pr.md")),
     ("review", include_str!("../../../agents/review.md")),
     ("rework", include_str!("../../../agents/rework.md")),
 ];
@@ -32,6 +34,8 @@ pub struct Role {
     /// The schema of its structured answer: `analysis`, `decomposition`, `remarks`, or `json` for any map; none: its
     /// work is what it changes, and in a flow its last words.
     pub output: Option<String>,
+    /// How long it may take in a flow, in seconds, where the step does not say; none: as long as the policy lets agents.
+    pub timeout_secs: Option<u64>,
     /// Skills that are added to its prompt wherever it works, before those that a flow adds.
     #[serde(default)]
     pub skills: Vec<String>,
@@ -62,9 +66,11 @@ pub enum RoleError {
 impl From<RoleError> for Failure {
     fn from(error: RoleError) -> Self {
         let hint = match error {
-            RoleError::Unknown(_) => "roles are: codegen, conflict, coordinator, issue, review, rework",
+            RoleError::Unknown(_) => {
+                "roles are: codegen, conflict, coordinator, deployment, issue, pr, review, rework"
+            }
             _ => {
-                "a role begins with `---`, then `name`, `description` and perhaps `adapter`, `prompt`, `output` and `skills`"
+                "a role begins with `---`, then `name`, `description` and perhaps `adapter`, `prompt`, `output`, `timeout_secs` and `skills`"
             }
         };
         Self::caused(FailureClass::Input, &error).hint(hint)
@@ -149,9 +155,10 @@ mod tests {
                 let role = role(name).unwrap();
                 assert!(!role.text.is_empty() && !role.description.is_empty(), "{name}");
                 assert!(role.adapter.iter().all(|adapter| adapter.parse::<Adapter>().is_ok()), "{name}");
-                let prompt = role.prompt.unwrap();
+                // One without a template works in flows alone.
+                let prompt = role.prompt.unwrap_or_default();
                 let template = format!("{folder}/../prompts/{prompt}.md");
-                assert!(std::path::Path::new(&template).is_file(), "{template}");
+                assert!(prompt.is_empty() || std::path::Path::new(&template).is_file(), "{template}");
                 (role.name, prompt, role.output)
             })
             .collect();
@@ -175,10 +182,24 @@ mod tests {
                 ),
             ),
             (
+                "deployment",
+                "",
+                Some(
+                    "json",
+                ),
+            ),
+            (
                 "issue",
                 "analyst",
                 Some(
                     "analysis",
+                ),
+            ),
+            (
+                "pr",
+                "",
+                Some(
+                    "json",
                 ),
             ),
             (
@@ -208,7 +229,7 @@ mod tests {
             error("---\nname: 他\ndescription: d\nprompt: p\n---\ntext"),
             "read role `codegen`: its name is `他`"
         );
-        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, skills, system_prompt");
+        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, system_prompt");
         assert_eq!(Failure::from(role("../codegen").unwrap_err()).message, "find role `../codegen`");
     }
 }

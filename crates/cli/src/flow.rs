@@ -194,7 +194,7 @@ fn brief(role: &Role) -> Result<Brief, String> {
     });
     let adapter = role.adapter.as_deref().map(str::parse::<Adapter>).transpose()?;
     let (text, skills) = (role.text.clone(), role.skills.clone());
-    Ok(Brief { text, adapter, answer: answer.transpose()?, skills })
+    Ok(Brief { text, adapter, answer: answer.transpose()?, timeout_secs: role.timeout_secs, skills })
 }
 
 /// The flow, if all of it is carried out: what is not is never left out in silence.
@@ -263,7 +263,7 @@ mod tests {
         write(
             root.path(),
             "agents/a.md",
-            "---\ndescription: d\noutput: json\nskills: [s]\nadapter: claude\n---\nLook.",
+            "---\ndescription: d\noutput: json\nskills: [s]\nadapter: claude\ntimeout_secs: 90\n---\nLook.",
         );
         write(root.path(), "agents/b.md", "---\ndescription: d\noutput: free\n---\nLook.");
         write(root.path(), "agents/skills/s/SKILL.md", "Skill.");
@@ -274,6 +274,7 @@ mod tests {
             cast(&library, &plan("  - {name: a, agent: a}\n  - {name: b, agent: a, skills: [s]}")).unwrap();
         let a = &known.agents["a"];
         assert_eq!((a.text.as_str(), a.answer), ("Look.", Some(AnswerKind::Json)));
+        assert_eq!(a.timeout_secs, Some(90));
         assert_eq!((a.adapter.clone(), known.skills["s"].as_str()), (Some(Adapter::Claude), "Skill."));
         let text =
             "  - {name: a, agent: nobody}\n  - {name: b, agent: b}\n  - {name: c, agent: a, skills: [t]}";

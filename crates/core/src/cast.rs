@@ -40,6 +40,9 @@ pub struct Brief {
     /// What its answer is; none: text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerKind>,
+    /// How long it may take, in seconds, where the step does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_secs: Option<u64>,
     /// Skills that are always added, before those of a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<String>,

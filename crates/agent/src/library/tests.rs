@@ -121,7 +121,7 @@ fn files_that_cannot_be_used_are_named() {
     let library = load(repository.path(), home.path());
     insta::assert_snapshot!(problems(&library, repository.path()).join("\n"), @"
     agents/a.md: read role `a`: it has no front matter between two lines `---`
-    agents/b.md: read role `b`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, skills, system_prompt
+    agents/b.md: read role `b`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, system_prompt
     agents/c.md: there is no text below its front matter: that is what the agent is told
     agents/d.yaml: read role `d`: it has no `system_prompt`
     agents/g.md: read role `g`: `../g` is no name: letters, digits, `-`, `_` and `.`

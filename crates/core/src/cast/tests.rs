@@ -8,6 +8,7 @@ const FENCE: &str = "0123456789abcdef";
 #[test]
 fn an_agent_is_told_who_it_is_its_skills_and_its_input() {
     let brief = Brief {
+        timeout_secs: None,
         text: "You look. ${x}".to_owned(),
         adapter: None,
         answer: Some(AnswerKind::Json),

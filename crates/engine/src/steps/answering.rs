@@ -46,8 +46,12 @@ impl Attempt {
         let place = run.steps().iter().position(|other| other.step.id == state.step.id).unwrap_or_default();
         let (name, branch) = naming::reading_place(run.started.number, place + 1);
         let bad = state.failure().filter(|failure| failure.class == FailureClass::BadAnswer);
+        let mut seat = Seat::of(world, job);
+        if let Some(secs) = brief.timeout_secs.filter(|_| state.step.timeout_secs.is_none()) {
+            seat.deadline_secs = secs;
+        }
         Ok(Self {
-            seat: Seat::of(world, job),
+            seat,
             adapter: brief.adapter.clone().unwrap_or_else(|| run.started.adapter.clone()),
             told,
             given,
