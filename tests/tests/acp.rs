@@ -155,7 +155,7 @@ async fn an_issue_is_carried_out() {
     let settings = format!("[agent]\ndefault = \"{}\"\n[policy]\n{PERFECT}", bench.adapter);
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
         .variable("CODEX_HOME", bench.path("codex"))
-        .variable("OPENAI_API_KEY", "no key");
+        .variable("OPENAI_API_KEY", "no-key");
     env.miyabi(["issue", "new", "--title", "Keep notes", "--body", "Write a note."]).expect(0);
     let ran = tokio::task::block_in_place(|| env.miyabi(["run", "issue", "1"]));
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);

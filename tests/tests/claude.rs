@@ -48,7 +48,7 @@ impl Bench {
             ("PATH", std::env::var_os("PATH").unwrap()),
             ("HOME", root.path().join("home").into()),
             ("ANTHROPIC_BASE_URL", endpoint.url().into()),
-            ("ANTHROPIC_API_KEY", "no key".into()),
+            ("ANTHROPIC_API_KEY", "no-key".into()),
             ("CLAUDE_CODE_MAX_RETRIES", "4".into()),
             ("GITHUB_TOKEN", "not to be seen".into()),
         ];

@@ -193,7 +193,7 @@ async fn an_issue_is_carried_out_and_read() {
     );
     let env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n"), ("miyabi.toml", &settings)])
         .variable("CODEX_HOME", bench.path("codex"))
-        .variable("OPENAI_API_KEY", "no key");
+        .variable("OPENAI_API_KEY", "no-key");
     let body = "- [ ] Write the left note\n- [ ] Write the right note\n";
     env.miyabi(["issue", "new", "--title", "Keep notes", "--body", body]).expect(0);
     let ran = tokio::task::block_in_place(|| env.miyabi(["run", "issue", "1"]));

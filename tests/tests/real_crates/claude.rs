@@ -133,7 +133,7 @@ pub(crate) fn with_model(env: TestEnv, claude: &Path, endpoint: &ModelEndpoint) 
     let folder = env.home().join(".config/miyabi");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.toml"), format!("[agent]\nclaude_program = {:?}\n", claude)).unwrap();
-    env.variable("ANTHROPIC_BASE_URL", endpoint.url()).variable("ANTHROPIC_API_KEY", "no key")
+    env.variable("ANTHROPIC_BASE_URL", endpoint.url()).variable("ANTHROPIC_API_KEY", "no-key")
 }
 
 /// The number in `task-1-<n>` that the prompt of a session begins with.
@@ -205,7 +205,8 @@ async fn claude_code_that_was_refused_and_says_it_wrote_fails_as_no_changes() {
     })
     .await
     .unwrap();
-    let env = environment(&claude, &endpoint);
+    // Its own rules are what keeps it in here; in a box it need not ask.
+    let env = environment(&claude, &endpoint).variable("MIYABI_POLICY_CONTAINMENT", "off");
     // Beside the repository, in the main checkout, and in the worktree of all tasks.
     let places = ["outside.txt", "repo/outside.txt", "repo/.worktrees/issue-1/outside.txt"];
     let places = places.map(|place| env.root().join(place));

@@ -40,7 +40,13 @@ impl From<KeysError> for Failure {
             KeysError::Base { .. } => {
                 failure.hint("such as https://gateway.example/v1, or http://127.0.0.1:11434/v1")
             }
-            _ => failure,
+            KeysError::Key(_) => {
+                failure.hint("set it to the key as its provider shows it, without blanks or line ends")
+            }
+            KeysError::Certificates(_) => failure.hint("install them (package `ca-certificates`)"),
+            KeysError::Listen(_) | KeysError::Chance => {
+                failure.hint("set `agent.lend_keys = false` to give agents the keys themselves")
+            }
         }
     }
 }
