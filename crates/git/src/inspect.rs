@@ -23,7 +23,13 @@ const LONGEST_TEXT: u64 = 1024 * 1024;
 impl Repository {
     /// See [`Worktrees::inspect`](miyabi_core::ports::Worktrees::inspect).
     pub(crate) async fn state(&self) -> Result<RepoState, GitError> {
-        let status = self.status_at(&self.root, &["--untracked-files=no"]).await?;
+        let mut status = self.status_at(&self.root, &["--untracked-files=no"]).await?;
+        if let Some(branch) = status.branch.clone().filter(|_| !status.paths(|_| true).is_empty()) {
+            // It may be that a change is landing, by a miyabi that works or by the git of one that was killed.
+            let _landing = self.hold_landing(&branch).await?;
+            self.settle().await?;
+            status = self.status_at(&self.root, &["--untracked-files=no"]).await?;
+        }
         let head = status.head.clone().ok_or_else(|| GitError::NoCommit { path: self.root.clone() })?;
         let branch = status.branch.clone().ok_or_else(|| GitError::NoBranch { path: self.root.clone() })?;
         let mut dirty = status.paths(|_| true);

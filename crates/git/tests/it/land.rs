@@ -1,6 +1,7 @@
 //! Landing: the base branch and whoever has it checked out.
 
 use std::fs;
+use std::time::Duration;
 
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::CommitId;
@@ -165,4 +166,27 @@ async fn unknown_bases_and_commits_are_refused() {
         let failure = ours.land(&land_spec(base, &head)).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Input, "{base} {head}: {failure}");
     }
+}
+
+/// Files of a change that is landing are no uncommitted work of anybody: who looks waits until it has landed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_in_which_a_change_lands_is_not_dirty() {
+    let repo = Repo::new();
+    // Another miyabi, half-way: the files and the index are new, and the branch is not.
+    fs::create_dir_all(repo.at(".git/miyabi")).unwrap();
+    let lock = fs::File::create(repo.at(".git/miyabi/land-main.lock")).unwrap();
+    lock.lock().unwrap();
+    repo.write("landed 着陸.txt", "x\n");
+    repo.git(["add", "-A"]);
+    let ours = repo.worktrees();
+    let mut looking = tokio::spawn(async move { ours.inspect().await.unwrap() });
+    let waited = tokio::time::timeout(Duration::from_millis(500), &mut looking).await;
+    assert!(waited.is_err(), "it did not wait: {waited:?}");
+    let landed = repo.commit_all("Land");
+    drop(lock);
+    let state = looking.await.unwrap();
+    assert_eq!((state.dirty, state.head), (Vec::new(), landed));
+    // What a person left is told all the same.
+    repo.write("README.md", "edited by a person\n");
+    assert_eq!(repo.worktrees().inspect().await.unwrap().dirty, ["README.md"]);
 }
