@@ -53,19 +53,12 @@ impl Marks {
 }
 
 /// Chooses from our environment what a child gets, and adds the marks.
-///
-/// `allowed` holds names or, with a `*` at the end, beginnings of names.
 pub(crate) fn environment<'a>(
     ours: &[(OsString, OsString)],
     allowed: impl IntoIterator<Item = &'a str>,
     marks: &Marks,
 ) -> Vec<(OsString, OsString)> {
-    let allowed: Vec<&str> = FOR_ALL.into_iter().chain(allowed).collect();
-    let mut chosen: Vec<(OsString, OsString)> = ours
-        .iter()
-        .filter(|(name, _)| name.to_str().is_some_and(|name| is_allowed(name, &allowed)))
-        .cloned()
-        .collect();
+    let mut chosen = chosen(ours, allowed);
     if search_path(&chosen).is_none() {
         chosen.push(("PATH".into(), USUAL_PATH.into()));
     }
@@ -73,6 +66,16 @@ pub(crate) fn environment<'a>(
     chosen.push(("MIYABI_STEP".into(), marks.step.as_str().into()));
     chosen.push(("MIYABI_SESSION".into(), marks.session.as_str().into()));
     chosen
+}
+
+/// What a child gets of our environment. `allowed` holds names or, with a `*` at the end, beginnings of names.
+pub(crate) fn chosen<'a>(
+    ours: &[(OsString, OsString)],
+    allowed: impl IntoIterator<Item = &'a str>,
+) -> Vec<(OsString, OsString)> {
+    let allowed: Vec<&str> = FOR_ALL.into_iter().chain(allowed).collect();
+    let may_pass = |name: &OsString| name.to_str().is_some_and(|name| is_allowed(name, &allowed));
+    ours.iter().filter(|(name, _)| may_pass(name)).cloned().collect()
 }
 
 /// The search path of an environment.
@@ -94,7 +97,7 @@ fn is_allowed(name: &str, allowed: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn chosen(ours: &[(&str, &str)], allowed: &[&str]) -> Vec<(String, String)> {
+    fn names_of(ours: &[(&str, &str)], allowed: &[&str]) -> Vec<(String, String)> {
         let ours: Vec<_> = ours.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let marks = Marks { run: "r".into(), step: "s".into(), session: "v".into() };
         environment(&ours, allowed.iter().copied(), &marks)
@@ -119,11 +122,11 @@ mod tests {
         ];
         let marks = [("MIYABI_RUN", "r"), ("MIYABI_STEP", "s"), ("MIYABI_SESSION", "v")];
         let plain = [&[("PATH", "/bin"), ("HOME", "/家")][..], &marks].concat();
-        assert_eq!(chosen(&ours, &[]), pairs(&plain));
+        assert_eq!(names_of(&ours, &[]), pairs(&plain));
         let claude = [&[("PATH", "/bin"), ("HOME", "/家"), ("ANTHROPIC_API_KEY", "k")][..], &marks].concat();
-        assert_eq!(chosen(&ours, &FOR_CLAUDE), pairs(&claude));
+        assert_eq!(names_of(&ours, &FOR_CLAUDE), pairs(&claude));
         let more = [&[("PATH", "/bin"), ("HOME", "/家"), ("MY_PROXY", "p")][..], &marks].concat();
-        assert_eq!(chosen(&ours, &["MY_PROXY"]), pairs(&more));
+        assert_eq!(names_of(&ours, &["MY_PROXY"]), pairs(&more));
     }
 
     #[test]
@@ -136,7 +139,7 @@ mod tests {
         ];
         let all = ["*", "GITHUB_TOKEN", "GH_TOKEN", "MIYABI_*"];
         assert_eq!(
-            chosen(&ours, &all),
+            names_of(&ours, &all),
             pairs(&[
                 ("PATH", USUAL_PATH),
                 ("MIYABI_RUN", "r"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miyabi_core::session::Adapter;
 
-use crate::environment::{FOR_ACP, FOR_CLAUDE, FOR_CODEX, Marks, environment};
+use crate::environment::{FOR_ACP, FOR_CLAUDE, FOR_CODEX, chosen};
 
 /// The names under which keys of models are handed over.
 const KEYS: [&str; 5] =
@@ -31,8 +31,7 @@ pub fn key_custody(adapter: &Adapter, ours: &[(OsString, OsString)]) -> KeyCusto
         Adapter::Acp(_) => &FOR_ACP,
         Adapter::Llm(_) | Adapter::Command(_) | Adapter::Scripted(_) => &[],
     };
-    let marks = Marks { run: "-".into(), step: "-".into(), session: "-".into() };
-    let environment = environment(ours, names.iter().copied(), &marks);
+    let environment = chosen(ours, names.iter().copied());
     if !environment.iter().any(|(name, value)| KEYS.iter().any(|key| name == key) && !value.is_empty()) {
         return KeyCustody::NoKey;
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod connector;
 mod endpoint;
 mod fault;
 mod keys;

@@ -7,9 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::model::{Ask, ModelFault, Provider, Route, Said};
@@ -17,12 +15,11 @@ use miyabi_core::ports::Models;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
+use crate::connector::{Connector, connector};
 use crate::endpoint::Endpoint;
 use crate::stream::Events;
 use crate::{fault, question};
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(30);
 /// How much of an error is read, in bytes.
 const ERROR: usize = 64 * 1024;
 
@@ -34,7 +31,7 @@ type Body = Full<std::io::Cursor<Vec<u8>>>;
 #[derive(Debug, Clone)]
 pub struct EndpointModels {
     /// Made when somebody is asked: most commands ask nobody.
-    client: OnceLock<Result<Client<HttpsConnector<HttpConnector>, Body>, Failure>>,
+    client: OnceLock<Result<Client<Connector, Body>, Failure>>,
     /// Those that are set up, whether well or not.
     endpoints: BTreeMap<&'static str, Result<Endpoint, Failure>>,
 }
@@ -49,25 +46,17 @@ impl EndpointModels {
         Self { client: OnceLock::new(), endpoints: Provider::ALL.into_iter().filter_map(of).collect() }
     }
 
-    fn client(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Body>, Failure> {
-        self.client.get_or_init(Self::connector).as_ref().map_err(Clone::clone)
-    }
-
     /// Errors: this machine's certificates cannot be read.
-    fn connector() -> Result<Client<HttpsConnector<HttpConnector>, Body>, Failure> {
-        let mut plain = HttpConnector::new();
-        plain.enforce_http(false);
-        plain.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| {
-                Failure::new(FailureClass::Unavailable, format!("read the machine's certificates: {error}"))
-                    .hint("install them (package `ca-certificates`)")
-            })?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(plain);
-        Ok(Client::builder(TokioExecutor::new()).build(connector))
+    fn client(&self) -> Result<&Client<Connector, Body>, Failure> {
+        let made = self.client.get_or_init(|| match connector() {
+            Ok(connector) => Ok(Client::builder(TokioExecutor::new()).build(connector)),
+            Err(error) => {
+                let message = format!("read the machine's certificates: {error}");
+                Err(Failure::new(FailureClass::Unavailable, message)
+                    .hint("install them (package `ca-certificates`)"))
+            }
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 
     /// Errors: it is not set up, or not well.

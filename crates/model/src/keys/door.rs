@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::request::Parts;
@@ -10,17 +9,14 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, Client, connect::HttpConnector};
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 
 use super::lease::{Lease, Leases};
 use super::pulse::Pulse;
 use super::{KeysError, head, path};
-
-/// How long a connection to a service may take to be made.
-const CONNECTING: Duration = Duration::from_secs(30);
+use crate::connector::{Connector, connector};
 
 /// A body on its way, either way.
 pub(super) type Passing = BoxBody<Bytes, hyper::Error>;
@@ -28,7 +24,7 @@ pub(super) type Passing = BoxBody<Bytes, hyper::Error>;
 /// Passes requests on to services.
 pub(super) struct Door {
     leases: Arc<Leases>,
-    client: Client<HttpsConnector<HttpConnector>, Passing>,
+    client: Client<Connector, Passing>,
 }
 
 /// Why a request was not passed on.
@@ -47,16 +43,7 @@ enum Refusal {
 impl Door {
     /// Makes ready without connecting.
     pub(super) fn new(leases: Arc<Leases>) -> Result<Self, KeysError> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECTING));
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(KeysError::Certificates)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let connector = connector().map_err(KeysError::Certificates)?;
         Ok(Self { leases, client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
