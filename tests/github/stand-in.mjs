@@ -125,6 +125,36 @@ async function mayEnter(header) {
   return (await ask("GET", `/repos/${OWNER}/${REPOS[0]}`, undefined, secret)).status === 200 && TOKENS[secret] !== "mallory";
 }
 
+/** Statuses of commits, which the API lacks. Newest first, as GitHub lists them; of each context the newest counts. */
+const statuses = [];
+
+async function statusesOf(request, response, repo, rest, body) {
+  const say = (status, answer) =>
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+  const token = (request.headers.authorization ?? "").split(" ").pop();
+  const [, sha] = /^\/(?:statuses|commits)\/([^/]+)/.exec(rest);
+  if ((await ask("GET", repo, undefined, token)).status !== 200) return say(404, { message: "Not Found" });
+  if (request.method === "GET") {
+    const newest = statuses.filter((status, n) => {
+      const same = (other) => other.context.toLowerCase() === status.context.toLowerCase() && other.sha === status.sha;
+      return status.repo === repo && status.sha === sha && statuses.findIndex(same) === n;
+    });
+    const state = newest.length === 0 || newest.some(({ state }) => state === "pending") ? "pending"
+      : newest.every(({ state }) => state === "success") ? "success" : "failure";
+    return say(200, { sha, state, total_count: newest.length, statuses: newest });
+  }
+  if (token === "tok_mallory") return say(403, { message: "Resource not accessible by personal access token" });
+  if ((await ask("GET", `${repo}/git/commits/${sha}`)).status !== 200) {
+    return say(422, { message: `No commit found for SHA: ${sha}` });
+  }
+  const { state, context = "default", description = null, target_url = null } = JSON.parse(body.toString());
+  const wrong = !["error", "failure", "pending", "success"].includes(state) || [...(description ?? "")].length > 140
+    || (target_url !== null && !/^https?:/.test(target_url));
+  if (wrong) return say(422, { message: "Validation Failed" });
+  statuses.unshift({ id: statuses.length + 1, repo, sha, state, context, description, target_url });
+  return say(201, statuses[0]);
+}
+
 let faults = [];
 const requests = [];
 const violations = [];
@@ -134,6 +164,11 @@ function note(request, header) {
   for (const found of header ? JSON.parse(header) : []) {
     if (found.location[0] !== "response") violations.push({ request: `${request.method} ${request.url}`, ...found });
   }
+}
+
+/** What is said here reaches nobody. */
+function deaf(request) {
+  return { writeHead: () => ({ end: () => request.socket.destroy() }) };
 }
 
 /** Hands a request on to the API; what came back, or nothing where a fault says so. */
@@ -153,6 +188,8 @@ async function disturbed(request, response, body) {
       return say(Number(fault.kind), {}, "out of order");
     case "401":
       return say(401, {}, "Bad credentials");
+    case "refuse":
+      return say(403, {}, "Resource not accessible by personal access token");
     case "secondary":
       return say(403, { "retry-after": "1" }, "You have exceeded a secondary rate limit. Please wait.");
   }
@@ -167,6 +204,11 @@ async function disturbed(request, response, body) {
   const parts = [];
   for await (const part of answer) parts.push(part);
   note(request, answer.headers["sl-violations"]);
+  const marked = /^(\/repos\/[^/]+\/[^/]+)(\/statuses\/[^/?]+|\/commits\/[^/]+\/status)(\?|$)/.exec(request.url);
+  if (marked) {
+    await statusesOf(request, fault?.kind === "lost" ? deaf(request) : response, marked[1], marked[2], body);
+    return;
+  }
   // The effect is there, and nobody hears of it.
   if (fault?.kind === "lost") return request.socket.destroy();
   response.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(parts));

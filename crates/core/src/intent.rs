@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::commit_mark::{CheckRun, CommitStatus};
 use crate::ids::{ChangeNumber, CommitId, IntentId, IssueNumber, StepId};
 
 /// One write to the outside world.
@@ -71,6 +72,11 @@ pub enum Write {
         /// The commit that was merged.
         commit: CommitId,
     },
+    /// Sets the status of a commit in a context, unless that is how it stands.
+    CommitStatus(CommitStatus),
+    /// Creates the check run with this key at the commit, or brings it up to date. Where the credentials may create
+    /// none it becomes a commit status.
+    CheckRun(CheckRun),
     /// Tells the people who want to be told, by mail or chat.
     Notify {
         /// Which way.
@@ -124,4 +130,7 @@ pub struct Receipt {
     /// Whether it had been there before: an earlier answer was lost.
     #[serde(default)]
     pub found: bool,
+    /// Whether a check run became a commit status, because the credentials may create no check runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_status: bool,
 }

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod autonomy;
 pub mod budget;
 pub mod cast;
+pub mod commit_mark;
 pub mod containment;
 pub mod context;
 pub mod decide;

@@ -11,6 +11,7 @@ mod error;
 mod jwt;
 mod limiter;
 mod look;
+mod marks;
 mod merge;
 mod options;
 mod payload;
@@ -106,6 +107,8 @@ impl Forge for GitHubForge {
                 self.open_change(id, &change).await
             }
             Write::MergeChange { change, commit, title } => self.merge_change(*change, commit, title).await,
+            Write::CommitStatus(status) => self.put_status(status).await,
+            Write::CheckRun(check) => self.put_check_run(check).await,
             Write::DeleteBranch { .. } => Err(GitHubError::NotHere("a branch of a remote")),
             Write::Notify { .. } => Err(GitHubError::NotHere("a message to people")),
             Write::CloseIssue { issue } => self.close_issue(*issue).await,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber};
+use miyabi_core::commit_mark::CommitMark;
+use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
 use miyabi_core::ports::{Failure, Forge, LocalRecords, NewChange, Worktrees};
@@ -85,6 +86,11 @@ impl LocalForge {
         self.records.local_changes().await
     }
 
+    /// What was said at the commit, in the order in which it was said first.
+    pub async fn marks(&self, commit: &CommitId) -> Result<Vec<CommitMark>, Failure> {
+        self.records.local_marks(commit).await
+    }
+
     async fn put_comment(
         &self,
         number: IssueNumber,
@@ -110,6 +116,19 @@ impl LocalForge {
         };
         self.records.put_comment(&comment).await?;
         Ok(receipt)
+    }
+
+    /// Says it at the commit, unless it says so already. Nothing here waits for it: what runs said is for people.
+    async fn put_mark(&self, mark: CommitMark, at: Timestamp) -> Result<Receipt, Failure> {
+        let url = match &mark {
+            CommitMark::Status(status) => status.url.clone(),
+            CommitMark::CheckRun(check) => check.url.clone(),
+        };
+        let found = self.records.local_marks(mark.commit()).await?.contains(&mark);
+        if !found {
+            self.records.put_mark(&mark, at).await?;
+        }
+        Ok(Receipt { url, found, ..Receipt::default() })
     }
 
     async fn put_labels(
@@ -214,6 +233,8 @@ impl Forge for LocalForge {
             Write::MergeChange { change, commit, title } => {
                 self.merge_change(*change, commit, title, at).await
             }
+            Write::CommitStatus(status) => self.put_mark(CommitMark::Status(status.clone()), at).await,
+            Write::CheckRun(check) => self.put_mark(CommitMark::CheckRun(check.clone()), at).await,
             Write::DeleteBranch { .. } => Err(ForgeError::NotHere("a branch of a remote").into()),
             Write::Notify { .. } => Err(ForgeError::NotHere("a message to people").into()),
             Write::CloseIssue { issue } => self.close_issue(*issue).await,
@@ -222,5 +243,11 @@ impl Forge for LocalForge {
 }
 
 fn opened(change: Change, found: bool) -> Receipt {
-    Receipt { change: Some(change.number), merge_commit: change.merge_commit, url: Some(change.url), found }
+    Receipt {
+        change: Some(change.number),
+        merge_commit: change.merge_commit,
+        url: Some(change.url),
+        found,
+        ..Receipt::default()
+    }
 }

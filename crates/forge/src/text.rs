@@ -25,6 +25,22 @@ pub(crate) fn fit(text: &str, limit: usize) -> String {
     kept
 }
 
+/// The same for a limit of bytes.
+pub(crate) fn fit_bytes(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let mut chars = text.chars().count().min(limit);
+    loop {
+        let cut = fit(text, chars);
+        if cut.len() <= limit || chars == 0 {
+            return cut;
+        }
+        // Most characters that take several bytes take three.
+        chars -= ((cut.len() - limit) / 4).max(1).min(chars);
+    }
+}
+
 /// The first `limit` characters of a text as one line, for messages.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let line = one_line(text);
@@ -67,6 +83,17 @@ mod tests {
             plain,
             format!("{}\n\n… (shortened: the whole text is in the report of the run)", "a".repeat(37))
         );
+    }
+
+    #[test]
+    fn what_is_cut_by_bytes_is_cut_between_characters() {
+        assert_eq!(fit_bytes("報告", 6), "報告");
+        for text in ["報".repeat(40_000), format!("{}{}", "a".repeat(60_000), "🔐".repeat(9_000))] {
+            let cut = fit_bytes(&text, 65_535);
+            assert!(cut.len() <= 65_535 && cut.len() > 65_000, "{}", cut.len());
+            assert!(cut.ends_with("in the report of the run)"));
+            assert_eq!(fit_bytes(&cut, 65_535), cut);
+        }
     }
 
     #[test]

@@ -85,6 +85,7 @@ async fn a_crash_between_landing_and_recording_is_found() {
         merge_commit: Some("merge-of-abc".into()),
         url: Some("miyabi change show 2".to_owned()),
         found: true,
+        ..Receipt::default()
     };
     assert_eq!(receipt, expected);
     assert_eq!(state(&town).await, ChangeState::Merged);
@@ -174,6 +175,7 @@ async fn opening_what_is_merged_already_finds_it() {
         merge_commit: Some("merge-of-abc".into()),
         url: Some("miyabi change show 2".to_owned()),
         found: true,
+        ..Receipt::default()
     };
     assert_eq!(receipt, expected);
     assert_eq!(town.records.writes(), writes);

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::commit_mark::CommitMark;
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::{ChangeNumber, CommitId, IssueNumber};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
@@ -59,6 +60,21 @@ impl LocalRecords for SqliteStore {
     async fn local_changes(&self) -> Result<Vec<Change>, Failure> {
         let sql = "SELECT * FROM local_changes ORDER BY created_at DESC, number DESC";
         Ok(self.read(move |connection| all(connection, sql, [], change).doing("list changes")).await?)
+    }
+
+    async fn local_marks(&self, commit: &CommitId) -> Result<Vec<CommitMark>, Failure> {
+        let commit = commit.to_string();
+        let sql = "SELECT mark FROM local_marks WHERE commit_id = ?1 ORDER BY id";
+        let list = move |connection: &Connection| {
+            let marks = all(connection, sql, [&commit], |row| Ok(row.get::<_, Json<_>>("mark")?.0));
+            marks.doing("list what is said at a commit")
+        };
+        Ok(self.read(list).await?)
+    }
+
+    async fn put_mark(&self, mark: &CommitMark, at: Timestamp) -> Result<bool, Failure> {
+        let mark = mark.clone();
+        Ok(self.write(move |connection| put_mark(connection, &mark, at)).await?)
     }
 
     async fn set_change(
@@ -143,6 +159,27 @@ fn put_comment(connection: &Connection, comment: &Comment) -> Result<bool, Error
             insert.execute(params![Count(*issue), key, author, body, Time(*created_at), Time(*updated_at)])
         })
         .doing("add a comment")?;
+    Ok(false)
+}
+
+fn put_mark(connection: &Connection, mark: &CommitMark, at: Timestamp) -> Result<bool, Error> {
+    let place = (mark.commit().as_str(), mark.kind(), mark.key());
+    let replaced = connection
+        .prepare_cached(
+            "UPDATE local_marks SET mark = ?4, updated_at = ?5 WHERE commit_id = ?1 AND kind = ?2 AND key = ?3",
+        )
+        .and_then(|mut update| update.execute(params![place.0, place.1, place.2, Json(mark), Time(at)]))
+        .doing("replace what is said at a commit")?;
+    if replaced > 0 {
+        return Ok(true);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO local_marks (commit_id, kind, key, mark, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+        )
+        .and_then(|mut insert| insert.execute(params![place.0, place.1, place.2, Json(mark), Time(at)]))
+        .doing("say something at a commit")?;
     Ok(false)
 }
 

@@ -56,11 +56,11 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let (error, failure) = refused(&path);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
     assert_eq!(failure.class, FailureClass::Input);
     assert_eq!(
         failure.message,
-        format!("open database `{}`: its schema is version 99, this miyabi knows 3", path.display())
+        format!("open database `{}`: its schema is version 99, this miyabi knows 4", path.display())
     );
     assert_eq!(failure.hint.as_deref(), Some("use the newer miyabi that wrote it"));
     assert_eq!(fs::read(&path).unwrap(), before);

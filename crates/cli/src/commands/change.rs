@@ -1,10 +1,12 @@
 //! `miyabi change`: changes of the local forge.
 
 use clap::{Args, Subcommand};
+use miyabi_core::commit_mark::{CommitMark, Conclusion};
 use miyabi_core::ids::{ChangeNumber, IntentId};
 use miyabi_core::intent::Write;
 use miyabi_core::issue::{Change, ChangeState};
 use miyabi_core::plan::{Uses, Work};
+use serde::Serialize;
 
 use super::escalation;
 use crate::context::Context;
@@ -61,7 +63,13 @@ pub async fn change(args: ChangeArgs, context: &Context) -> Result<Exit, CliErro
         What::Show { number } => {
             let home = Home::open(context, Access::Read, Vec::new())?;
             let change = find(&home, number).await?;
-            context.output.show(&change, || show(&change))?;
+            let marks = match home.local() {
+                Ok(local) => local.marks(&change.head_commit).await?,
+                // Elsewhere the forge's own pages show them.
+                Err(_) => Vec::new(),
+            };
+            let shown = Shown { change: &change, marks: &marks };
+            context.output.show(&shown, || show(&shown))?;
         }
         What::Merge { number } => {
             let home = Home::open(context, Access::Write, Vec::new())?;
@@ -70,6 +78,15 @@ pub async fn change(args: ChangeArgs, context: &Context) -> Result<Exit, CliErro
         }
     }
     Ok(exit::DONE)
+}
+
+/// A change with what is said at its commit.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    change: &'a Change,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    marks: &'a [CommitMark],
 }
 
 /// Says yes to the run that asks whether to merge; without a live run the change is merged here.
@@ -148,7 +165,7 @@ fn list(changes: &[Change]) -> String {
     )
 }
 
-fn show(change: &Change) -> String {
+fn show(Shown { change, marks }: &Shown<'_>) -> String {
     let mut out = format!("#{} {} ({})\n", change.number, clean_line(&change.title), state(change));
     out.push_str(&format!(
         "{} into {}, reviewed at {}\n",
@@ -162,6 +179,23 @@ fn show(change: &Change) -> String {
     if !change.labels.is_empty() {
         out.push_str(&format!("labels: {}\n", clean_line(&change.labels.join(" "))));
     }
+    for mark in *marks {
+        out.push_str(&format!("{}\n", mark_line(mark)));
+    }
     out.push_str(&format!("\n{}\n", clean_text(change.body.trim_end())));
     out
+}
+
+fn mark_line(mark: &CommitMark) -> String {
+    match mark {
+        CommitMark::Status(status) => {
+            let (context, said) = (clean_line(&status.context), short(&status.description, 140));
+            format!("status {context}: {} {said}", status.state.as_str())
+        }
+        CommitMark::CheckRun(check) => {
+            let (name, said) = (clean_line(&check.name), short(&check.title, 140));
+            let word = check.conclusion.map_or("in progress", Conclusion::as_str);
+            format!("check run {name}: {word} {said}")
+        }
+    }
 }

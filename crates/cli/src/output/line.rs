@@ -1,5 +1,6 @@
 //! One event as one line for people. Pure; untrusted text is cleaned here.
 
+use miyabi_core::commit_mark::Conclusion;
 use miyabi_core::event::{Event, EventBody, Gate, SessionEnded};
 use miyabi_core::ids::{Attempt, StepId};
 use miyabi_core::intent::{Receipt, Write};
@@ -242,6 +243,18 @@ fn write(write: &Write) -> String {
             format!("merge change #{change} at {}", text::short_id(commit.as_str()))
         }
         Write::DeleteBranch { branch, .. } => format!("delete branch {}", clean_line(branch)),
+        Write::CommitStatus(status) => format!(
+            "status `{}` of {}: {}",
+            clean_line(&status.context),
+            text::short_id(status.commit.as_str()),
+            status.state.as_str()
+        ),
+        Write::CheckRun(check) => format!(
+            "check run `{}` at {}: {}",
+            clean_line(&check.name),
+            text::short_id(check.commit.as_str()),
+            check.conclusion.map_or("in progress", Conclusion::as_str)
+        ),
         Write::Notify { channel, subject, .. } => {
             format!("tell people by {}: {}", channel.as_str(), clean_line(subject))
         }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::Failure;
+use crate::commit_mark::CommitMark;
 use crate::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use crate::intent::{Receipt, Write};
 use crate::issue::{Change, ChangeState, Comment, Issue, NewIssue};
@@ -82,6 +83,10 @@ pub trait LocalRecords: Send + Sync {
     async fn local_change(&self, number: ChangeNumber) -> Result<Option<Change>, Failure>;
     /// All changes, newest first.
     async fn local_changes(&self) -> Result<Vec<Change>, Failure>;
+    /// What is said at the commit, in the order in which it was said first.
+    async fn local_marks(&self, commit: &CommitId) -> Result<Vec<CommitMark>, Failure>;
+    /// Says it at its commit; one of the same kind and key there is replaced instead. Says whether it was replaced.
+    async fn put_mark(&self, mark: &CommitMark, at: Timestamp) -> Result<bool, Failure>;
     /// Sets how far a change is.
     async fn set_change(
         &self,

@@ -93,5 +93,6 @@ fn opened(pull: &PullPayload, found: bool) -> Receipt {
         merge_commit: pull.merge_commit(),
         url: Some(pull.html_url.clone()),
         found,
+        ..Receipt::default()
     }
 }

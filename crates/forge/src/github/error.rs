@@ -140,6 +140,9 @@ pub enum GitHubError {
     /// Nothing has that number.
     #[error("there is no issue #{0}")]
     NoIssue(IssueNumber),
+    /// The repository on GitHub does not know the commit.
+    #[error("GitHub does not know the commit {0}")]
+    NoCommit(CommitId),
     /// No change has that number.
     #[error("there is no change #{0}")]
     NoChange(ChangeNumber),
@@ -242,7 +245,9 @@ fn class(error: &GitHubError) -> Class {
     match error {
         E::BadRepo(_) | E::BadUrl { .. } | E::BadToken | E::BadKey { .. } | E::NoMergeMethod => Class::Input,
         E::Sign(_) | E::NotInstalled { .. } | E::Unauthorized { .. } | E::Forbidden { .. } => Class::Input,
-        E::NoRepo(_) | E::Moved { .. } | E::BlankTitle | E::NoIssue(_) | E::NoChange(_) => Class::Input,
+        E::NoRepo(_) | E::Moved { .. } | E::BlankTitle | E::NoIssue(_) | E::NoChange(_) | E::NoCommit(_) => {
+            Class::Input
+        }
         E::Client(_) | E::Unreadable { .. } => Class::Unavailable,
         E::Lost { .. } | E::Slow { .. } | E::Limited { .. } | E::Broken { .. } => Class::Transient,
         E::Refused { .. } | E::HeadMoved { .. } => Class::Permanent,
@@ -282,6 +287,7 @@ fn hint(error: &GitHubError) -> Option<String> {
         }
         E::BlankTitle => "give it a title of at least one word",
         E::NoIssue(_) | E::NoChange(_) => "check the number on GitHub",
+        E::NoCommit(_) => "push the commit first",
         E::Closed(_) => "run the issue again to open a new change",
         E::HeadMoved { .. } => "run the issue again, so that what is there now is reviewed",
         E::BaseMoved { .. } => "bring the base branch into the head branch and review the result",

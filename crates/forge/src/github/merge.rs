@@ -167,5 +167,11 @@ fn is_about_the_method(error: &GitHubError) -> bool {
 }
 
 fn merged(pull: &PullPayload, merge_commit: Option<CommitId>, found: bool) -> Receipt {
-    Receipt { change: Some(pull.number), merge_commit, url: Some(pull.html_url.clone()), found }
+    Receipt {
+        change: Some(pull.number),
+        merge_commit,
+        url: Some(pull.html_url.clone()),
+        found,
+        ..Receipt::default()
+    }
 }

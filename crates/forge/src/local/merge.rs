@@ -66,7 +66,13 @@ fn head_moved(change: &Change, reviewed: &CommitId, found: Option<CommitId>) -> 
 }
 
 fn merged(change: &Change, merge_commit: Option<CommitId>, found: bool) -> Receipt {
-    Receipt { change: Some(change.number), merge_commit, url: Some(change.url.clone()), found }
+    Receipt {
+        change: Some(change.number),
+        merge_commit,
+        url: Some(change.url.clone()),
+        found,
+        ..Receipt::default()
+    }
 }
 
 /// The message of the merge commit. The title is untrusted and stays on its line.

@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::commit_mark::{CheckRun, CommitState, CommitStatus, Conclusion};
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::{CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
@@ -44,6 +45,7 @@ pub(crate) async fn forge_contract(place: &dyn Place) -> (Issue, Change) {
     comments(place, &issue).await;
     labels(place, &issue).await;
     let change = opening(place, &issue).await;
+    marking(place, &change.head_commit).await;
     let change = merging(place, change).await;
     let issue = closing(place, issue.number).await;
     absent(place, &issue, &change).await;
@@ -161,6 +163,41 @@ async fn opening(place: &dyn Place, issue: &Issue) -> Change {
     expected
 }
 
+/// The same is said once; what is new takes its place.
+async fn marking(place: &dyn Place, commit: &CommitId) {
+    let url = Some("https://runs.example/1".to_owned());
+    let status = |state: CommitState| {
+        Write::CommitStatus(CommitStatus {
+            commit: commit.clone(),
+            state,
+            context: "miyabi/triage".to_owned(),
+            description: "3 件".to_owned(),
+            url: url.clone(),
+        })
+    };
+    let check = |conclusion: Option<Conclusion>| {
+        Write::CheckRun(CheckRun {
+            commit: commit.clone(),
+            name: "stories".to_owned(),
+            key: "r/stories".to_owned(),
+            conclusion,
+            title: "3 件".to_owned(),
+            summary: "| a | b |\n|---|---|\n".to_owned(),
+            text: conclusion.map(|_| "`$(id)`".to_owned()),
+            url: url.clone(),
+        })
+    };
+    let (pending, success) = (status(CommitState::Pending), status(CommitState::Success));
+    let (begun, done) = (check(None), check(Some(Conclusion::Neutral)));
+    for write in [pending, success, begun, done] {
+        for found in [false, true] {
+            let receipt = place.forge().perform(&"r/mark".into(), &write, at(9)).await.unwrap();
+            assert_eq!((receipt.found, receipt.as_status), (found, false), "{write:?}");
+            assert!(receipt.url.is_some());
+        }
+    }
+}
+
 async fn merging(place: &dyn Place, change: Change) -> Change {
     let write = |commit: &CommitId| Write::MergeChange {
         change: change.number,
@@ -179,7 +216,7 @@ async fn merging(place: &dyn Place, change: Change) -> Change {
         change: Some(change.number),
         merge_commit: first.merge_commit.clone(),
         url: Some(change.url.clone()),
-        found: false,
+        ..Receipt::default()
     };
     assert_eq!(first, receipt);
     let again = place.forge().perform(&id, &write(&change.head_commit), at(11)).await.unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::commit_mark::CommitMark;
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::{ChangeNumber, CommitId, IssueNumber};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
@@ -23,6 +24,7 @@ struct Facts {
     issues: Vec<Issue>,
     changes: Vec<Change>,
     comments: Vec<Comment>,
+    marks: Vec<CommitMark>,
 }
 
 impl Records {
@@ -176,6 +178,22 @@ impl LocalRecords for Records {
 
     async fn local_changes(&self) -> Result<Vec<Change>, Failure> {
         Ok(self.facts.lock().unwrap().changes.iter().rev().cloned().collect())
+    }
+
+    async fn local_marks(&self, commit: &CommitId) -> Result<Vec<CommitMark>, Failure> {
+        let facts = self.facts.lock().unwrap();
+        Ok(facts.marks.iter().filter(|mark| mark.commit() == commit).cloned().collect())
+    }
+
+    async fn put_mark(&self, mark: &CommitMark, _: Timestamp) -> Result<bool, Failure> {
+        self.write()?;
+        let marks = &mut self.facts.lock().unwrap().marks;
+        let place = |mark: &CommitMark| (mark.commit().clone(), mark.kind(), mark.key().to_owned());
+        let before = marks.len();
+        marks.retain(|known| place(known) != place(mark));
+        let replaced = marks.len() < before;
+        marks.push(mark.clone());
+        Ok(replaced)
     }
 
     async fn set_change(

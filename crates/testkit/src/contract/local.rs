@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use miyabi_core::commit_mark::{CheckRun, CommitMark, CommitState, CommitStatus, Conclusion};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
 use miyabi_core::ports::{LocalRecords, NewChange};
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ pub async fn local_records<R: LocalRecords + 'static>(make: impl Fn() -> R) {
     a_change_of_a_known_open_head_is_brought_up_to_date(&make()).await;
     a_change_of_a_closed_head_is_a_new_one(&make()).await;
     a_change_is_merged(&make()).await;
+    what_is_said_at_a_commit_is_kept_once_for_each_kind_and_key(&make()).await;
     any_text_of_any_size_comes_back(&make()).await;
 }
 
@@ -238,6 +240,50 @@ async fn a_change_is_merged(records: &impl LocalRecords) {
     records.set_change(1, ChangeState::Merged, Some(&commit(3))).await.expect("merged");
     let merged = Change { state: ChangeState::Merged, merge_commit: Some(commit(3)), ..change(1, &new, 1) };
     assert_eq!(records.local_change(1).await, Ok(Some(merged)));
+}
+
+async fn what_is_said_at_a_commit_is_kept_once_for_each_kind_and_key(records: &impl LocalRecords) {
+    let status = |n: u32, context: &str, state: CommitState| {
+        CommitMark::Status(CommitStatus {
+            commit: commit(n),
+            state,
+            context: context.to_owned(),
+            description: "3 件 '; DROP TABLE local_marks; --".to_owned(),
+            url: None,
+        })
+    };
+    let check = |conclusion: Option<Conclusion>| {
+        CommitMark::CheckRun(CheckRun {
+            commit: commit(1),
+            name: "stories".to_owned(),
+            key: "a".to_owned(),
+            conclusion,
+            title: "3 件".to_owned(),
+            summary: "# 表\n".to_owned(),
+            text: Some("`$(id)`".to_owned()),
+            url: Some("https://runs.example/1".to_owned()),
+        })
+    };
+    let said = [
+        (status(1, "a", CommitState::Pending), false),
+        (check(None), false),
+        (status(1, "b", CommitState::Error), false),
+        (status(2, "a", CommitState::Failure), false),
+        (status(1, "a", CommitState::Success), true),
+        (check(Some(Conclusion::TimedOut)), true),
+    ];
+    for (second, (mark, replaces)) in (1..).zip(said) {
+        assert_eq!(records.put_mark(&mark, at(second)).await, Ok(replaces), "{mark:?}");
+    }
+    let first = [
+        status(1, "a", CommitState::Success),
+        check(Some(Conclusion::TimedOut)),
+        status(1, "b", CommitState::Error),
+    ];
+    assert_eq!(records.local_marks(&commit(1)).await, Ok(first.to_vec()));
+    let second = vec![status(2, "a", CommitState::Failure)];
+    assert_eq!(records.local_marks(&commit(2)).await, Ok(second));
+    assert_eq!(records.local_marks(&commit(3)).await, Ok(vec![]));
 }
 
 async fn any_text_of_any_size_comes_back(records: &impl LocalRecords) {

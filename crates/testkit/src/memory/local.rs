@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::commit_mark::CommitMark;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{ChangeNumber, CommitId, IssueNumber};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue, NewIssue};
@@ -20,6 +21,7 @@ pub(super) struct Local {
     issues: BTreeMap<IssueNumber, Issue>,
     changes: BTreeMap<ChangeNumber, Change>,
     comments: Vec<Comment>,
+    marks: Vec<CommitMark>,
 }
 
 impl Local {
@@ -143,6 +145,23 @@ impl LocalRecords for MemoryStore {
         let mut changes: Vec<Change> = self.state().local.changes.values().rev().cloned().collect();
         changes.sort_by_key(|change| Reverse(change.created_at));
         Ok(changes)
+    }
+
+    async fn local_marks(&self, commit: &CommitId) -> Result<Vec<CommitMark>, Failure> {
+        let marks = &self.state().local.marks;
+        Ok(marks.iter().filter(|mark| mark.commit() == commit).cloned().collect())
+    }
+
+    async fn put_mark(&self, mark: &CommitMark, _: Timestamp) -> Result<bool, Failure> {
+        let marks = &mut self.state().local.marks;
+        let place = |mark: &CommitMark| (mark.commit().clone(), mark.kind(), mark.key().to_owned());
+        let known = marks.iter_mut().find(|known| place(known) == place(mark));
+        let replaced = known.is_some();
+        match known {
+            Some(known) => *known = mark.clone(),
+            None => marks.push(mark.clone()),
+        }
+        Ok(replaced)
     }
 
     async fn set_change(
