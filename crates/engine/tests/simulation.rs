@@ -21,7 +21,7 @@ use miyabi_core::ports::{Clock, Forge, NewRun, Store, never_stop};
 use miyabi_core::run::{Phase, Run, fold};
 use miyabi_core::status::Status;
 use miyabi_engine::{Engine, EngineError, Job, Rest, StepRunner, Working};
-use miyabi_testkit::dice::{Dice, failure, issue_plan, output, started, task};
+use miyabi_testkit::dice::{Dice, failure, flow_plan, issue_plan, output, started, task};
 use miyabi_testkit::{IdleAgents, ManualClock, MemoryStore, fixtures};
 use serde_json::json;
 
@@ -126,12 +126,12 @@ impl StepRunner for ChanceSteps {
         };
         let (clock, mut stop, progress) = (Arc::clone(&self.clock), job.stop.clone(), job.progress.clone());
         let session = format!("{}-{}", job.state.step.id, job.state.attempt);
-        let is_task = matches!(job.state.step.work, Work::Task(_));
+        let has_session = matches!(job.state.step.work, Work::Task(_) | Work::Agent(_));
         let mut starts = fixtures::session_started(&session, job.state.step.id.as_str());
         starts.attempt = job.state.attempt;
         let ends = fixtures::session_ended(&session, miyabi_core::session::SessionEnd::Completed);
         Box::pin(async move {
-            if is_task {
+            if has_session {
                 progress.tell(EventBody::SessionStarted(Box::new(starts))).await;
             }
             let at = clock.now().saturating_add(SignedDuration::from_secs(seconds)).unwrap();
@@ -139,7 +139,7 @@ impl StepRunner for ChanceSteps {
                 () = clock.sleep_until(at) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
-            if is_task {
+            if has_session {
                 progress.tell(EventBody::SessionEnded(Box::new(ends))).await;
             }
             if *stop.borrow() { Err(Failure::new(FailureClass::Cancelled, "stopped")) } else { outcome }
@@ -304,9 +304,24 @@ impl World {
         for (write, times) in &*self.forge.effects.lock().unwrap() {
             assert_eq!(*times, 1, "seed {}: {write} came to be {times} times", self.seed);
         }
-        let heavy = run.running().filter(|state| matches!(state.step.work, Work::Task(_))).count();
-        assert!(heavy <= run.policy().max_parallel as usize, "seed {}: {heavy} tasks at once", self.seed);
+        let heavy = run.running().filter(|state| state.is_agents()).count();
+        assert!(heavy <= run.policy().max_parallel as usize, "seed {}: {heavy} agents at once", self.seed);
+        self.check_needs(&log);
         run
+    }
+
+    /// No step began before those that it needs had ended.
+    fn check_needs(&self, log: &[Event]) {
+        let mut run = Run::start(&log[0]).unwrap();
+        for event in &log[1..] {
+            if let EventBody::StepStarted { step, .. } = &event.body {
+                for need in &run.step(step).unwrap().step.needs {
+                    let ended = matches!(run.step(need).unwrap().phase, Phase::Ended(_));
+                    assert!(ended, "seed {}: `{step}` began while `{need}` went on", self.seed);
+                }
+            }
+            run.apply(event).unwrap();
+        }
     }
 
     /// What holds when it is over.
@@ -354,7 +369,15 @@ impl World {
 fn play(seed: u64) -> (Status, usize, u32) {
     let world = World::new(seed);
     let max_parallel = 1 + u32::try_from(roll(&world.dice, 4)).unwrap();
-    let mut first = started(issue_plan(), max_parallel);
+    // Every other run is that of a flow that somebody wrote.
+    let plan = match seed % 2 {
+        0 => issue_plan(),
+        _ => {
+            let steps = 1 + roll(&world.dice, 16);
+            flow_plan(steps, &mut world.dice.lock().unwrap())
+        }
+    };
+    let mut first = started(plan, max_parallel);
     // A third of the runs meets a budget of their own, a third that of the day.
     match roll(&world.dice, 3) {
         0 => first.policy.budget_run_sessions = 1 + u32::try_from(roll(&world.dice, 3)).unwrap(),

@@ -7,7 +7,10 @@ use miyabi_core::event::RunStarted;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{CommitId, StepId, TreeId};
 use miyabi_core::issue::Issue;
-use miyabi_core::plan::{OnFailure, Plan, RunCondition, Step, Uses, Work};
+use miyabi_core::plan::{
+    ActionCall, ActionKind, AgentWork, Integrate, OnFailure, Plan, Purpose, RunCondition, Step, TaskWork,
+    Uses, Work,
+};
 use miyabi_core::policy::Policy;
 use miyabi_core::report::{Coverage, DocCounts, Measured, Measurements, TestCounts, Vulnerabilities, score};
 use miyabi_core::run::Run;
@@ -129,6 +132,70 @@ pub fn issue_plan() -> Plan {
         cleanup,
         uses(Uses::Close, &["merge", "cleanup"]),
     ])
+}
+
+/// A plan of `n` steps of all weights with random needs, conditions and failure rules.
+pub fn flow_plan(n: usize, dice: &mut Dice) -> Plan {
+    let mut steps: Vec<Step> = Vec::new();
+    for ix in 0..n {
+        let id = format!("s{ix}");
+        let tasks: Vec<_> =
+            steps.iter().filter(|step| step.task().is_some()).map(|step| step.id.clone()).collect();
+        let work = match dice.roll(6) {
+            0 | 1 => Work::Uses(Uses::Execute),
+            2 => Work::Uses(Uses::Deploy),
+            3 if !tasks.is_empty() => {
+                Work::Integrate(Integrate { of: tasks[dice.roll(tasks.len())].clone(), resolutions: 0 })
+            }
+            4 => Work::Agent(AgentWork { agent: "reader".to_owned(), skills: Vec::new() }),
+            _ => Work::Task(Box::new(TaskWork {
+                task: task(&id, Vec::new()),
+                index: u32::try_from(ix + 1).unwrap_or_default(),
+                total: u32::try_from(n).unwrap_or_default(),
+                purpose: Purpose::Implement,
+            })),
+        };
+        let mut needs: Vec<StepId> = Vec::new();
+        if let Work::Integrate(integrate) = &work {
+            needs.push(integrate.of.clone());
+        }
+        for _ in 0..dice.roll(4).min(ix) {
+            let need = StepId::from(format!("s{}", dice.roll(ix)));
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+        let mut step = Step::new(id, work).needs(needs);
+        step.run_condition = match dice.roll(10) {
+            6 | 7 => RunCondition::Always,
+            8 => RunCondition::OnFailure,
+            9 => RunCondition::Manual,
+            _ => RunCondition::OnSuccess,
+        };
+        step.on_failure = [OnFailure::Stop, OnFailure::Continue, OnFailure::Retry][dice.roll(3)];
+        step.max_retries = 1;
+        step.condition = match (dice.roll(6), step.needs.first()) {
+            (0, Some(need)) => Some(format!("steps['{need}'].output != null")),
+            (1, Some(need)) => Some(format!("steps['{need}'].status in ['failed', 'skipped']")),
+            (2, _) => Some("trigger.payload.gone == 1".to_owned()),
+            _ => None,
+        };
+        // Of what an action is told, some cannot be written.
+        let told = ["said ${steps['s0'].status}", "${steps['s0'].output.none}"][dice.roll(2)];
+        step.actions = match dice.roll(4) {
+            0 => vec![ActionCall {
+                action: ActionKind::PostIssueComment,
+                with: [("body".to_owned(), json!(told))].into(),
+            }],
+            1 => vec![ActionCall {
+                action: ActionKind::AddLabels,
+                with: [("labels".to_owned(), json!(["seen", told]))].into(),
+            }],
+            _ => Vec::new(),
+        };
+        steps.push(step);
+    }
+    Plan::from(steps)
 }
 
 /// What an attempt that succeeds may give.
