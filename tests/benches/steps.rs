@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its figures")]
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -20,10 +21,12 @@ use miyabi_core::status::Status;
 use miyabi_engine::{Engine, Job, Rest, StepRunner, Working};
 use miyabi_store::SqliteStore;
 use miyabi_testkit::{IdleAgents, RecordingForge, fixtures};
+use serde_json::json;
 
-/// A step that does nothing, starts a program, or waits for a time.
+/// A step that does nothing, answers, starts a program, or waits for a time.
 enum Runner {
     Nothing,
+    Answer,
     Spawn,
     Wait(Duration),
 }
@@ -32,6 +35,7 @@ impl StepRunner for Runner {
     fn start(&self, _job: Job<'_>) -> Working {
         match self {
             Self::Nothing => Box::pin(async { Ok(serde_json::Value::Null) }),
+            Self::Answer => Box::pin(async { Ok(json!({ "ok": true, "labels": ["雅", "bug"] })) }),
             Self::Spawn => Box::pin(async {
                 tokio::process::Command::new("true").status().await.unwrap();
                 Ok(serde_json::Value::Null)
@@ -58,12 +62,52 @@ fn layered(steps: usize) -> Plan {
     Plan::from((0..steps).map(step).collect::<Vec<_>>())
 }
 
+/// The same layers as a flow file that a team wrote: each step has a condition over an output of the layer before.
+fn conditional(steps: usize) -> String {
+    let mut text = "name: layers\nsteps:\n".to_owned();
+    for ix in 0..steps {
+        let (layer, place) = (ix / 100, ix % 100);
+        let need = |k: usize| (layer - 1) * 100 + (place + k) % 100;
+        let _infallible = match layer {
+            0 => writeln!(text, "  - {{name: s{ix}, agent: reader, depends_on: []}}"),
+            _ => {
+                let needs = [need(0), need(1), need(2)];
+                let list = needs.map(|need| format!("s{need}")).join(", ");
+                let condition = format!("steps.s{}.output.ok == true", needs[0]);
+                writeln!(text, "  - {{name: s{ix}, agent: reader, depends_on: [{list}], if: {condition}}}")
+            }
+        };
+    }
+    text
+}
+
+/// Reads the file, and says how long that takes.
+fn read(text: &str) -> (Plan, Duration) {
+    let begin = Instant::now();
+    let flow = miyabi_core::flow::parse(text, "layers.yaml");
+    let took = begin.elapsed();
+    let flow = flow.unwrap_or_else(|problems| panic!("{}", problems[0].render(text)));
+    (flow.plan, took)
+}
+
+/// What reading the same text as YAML takes, and making values of it.
+fn read_floor(text: &str) -> Duration {
+    let begin = Instant::now();
+    let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+    let took = begin.elapsed();
+    assert!(value["steps"].is_array());
+    took
+}
+
 async fn run(folder: &Path, plan: Plan, runner: Runner) -> Duration {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join("log.db")).unwrap());
     let (forge, agents) = (Arc::new(RecordingForge::new()), Arc::new(IdleAgents::new()));
     let engine = Engine::over(Arc::clone(&store), forge, agents, Arc::new(SystemClock), Arc::new(runner));
     let id = RunId::from("00000000-0000-7000-8000-000000000001");
-    let started = RunStarted { policy: Policy::default(), ..fixtures::run_started(plan) };
+    let started = RunStarted {
+        policy: Policy { max_parallel: 100, ..Policy::default() },
+        ..fixtures::run_started(plan)
+    };
     store.create_run(&NewRun { id: id.clone(), started }, Timestamp::now()).await.unwrap();
     let begin = Instant::now();
     assert_eq!(engine.drive(&id, never_stop()).await.unwrap(), Rest::Ended(Status::Succeeded));
@@ -111,6 +155,17 @@ fn main() {
         let base = floor(folder.path(), steps, false);
         let ours = runtime.block_on(run(folder.path(), layered(steps), Runner::Nothing));
         show(&format!("{steps} no-op steps, layered (goal 3.00)"), steps, ours, base);
+    }
+    for &steps in sizes {
+        let text = conditional(steps);
+        let base = read_floor(&text);
+        let (plan, took) = read(&text);
+        show(&format!("{steps} steps with conditions, file read"), steps, took, base);
+        assert!(plan.steps.iter().skip(100).all(|step| step.condition.is_some()));
+        let folder = place();
+        let base = floor(folder.path(), steps, false);
+        let ours = runtime.block_on(run(folder.path(), plan, Runner::Answer));
+        show(&format!("{steps} steps with conditions (goal 3.00)"), steps, ours, base);
     }
     for &steps in &sizes[..1] {
         let folder = place();
