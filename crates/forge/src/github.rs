@@ -17,6 +17,7 @@ mod options;
 mod payload;
 mod setup;
 mod standing;
+mod survey;
 mod talk;
 mod wire;
 
@@ -24,6 +25,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::facts::{Fact, Survey};
 use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, Comment, Issue};
@@ -88,6 +90,10 @@ impl Forge for GitHubForge {
 
     async fn standing(&self, number: ChangeNumber, commit: &CommitId) -> Result<Option<Standing>, Failure> {
         Ok(self.find_standing(number, commit).await?)
+    }
+
+    async fn survey(&self, number: ChangeNumber, wanted: &[Fact]) -> Result<Option<Survey>, Failure> {
+        Ok(self.find_survey(number, wanted).await?)
     }
 
     async fn perform(&self, id: &IntentId, write: &Write, _at: Timestamp) -> Result<Receipt, Failure> {

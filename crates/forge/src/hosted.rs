@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::facts::{Fact, Survey};
 use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, Comment, Issue};
@@ -41,6 +42,10 @@ impl Forge for HostedForge {
 
     async fn standing(&self, number: ChangeNumber, commit: &CommitId) -> Result<Option<Standing>, Failure> {
         self.forge.standing(number, commit).await
+    }
+
+    async fn survey(&self, number: ChangeNumber, wanted: &[Fact]) -> Result<Option<Survey>, Failure> {
+        self.forge.survey(number, wanted).await
     }
 
     async fn perform(&self, id: &IntentId, write: &Write, at: Timestamp) -> Result<Receipt, Failure> {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::Failure;
 use crate::commit_mark::CommitMark;
+use crate::facts::{Fact, Survey};
 use crate::ids::{ChangeNumber, CommitId, IntentId, IssueNumber};
 use crate::intent::{Receipt, Write};
 use crate::issue::{Change, ChangeState, Comment, Issue, NewIssue};
@@ -35,6 +36,14 @@ pub trait Forge: Send + Sync {
             ci: Ci::NotConfigured,
             remarks: Vec::new(),
         }))
+    }
+
+    /// What there is to see of a change, at its head as it is now; `None` if there is no such change. Only what is `wanted`
+    /// is looked up.
+    ///
+    /// What is here fits a forge without CI and without reviews.
+    async fn survey(&self, number: ChangeNumber, _wanted: &[Fact]) -> Result<Option<Survey>, Failure> {
+        Ok(self.change(number).await?.map(Survey::of))
     }
 
     /// Does the write, unless the forge shows that it was done already; either way it is done once.

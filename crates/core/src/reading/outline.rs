@@ -40,6 +40,8 @@ pub(crate) struct Item {
     pub ticked: Option<bool>,
     /// Its first line, without the marks before it.
     pub text: String,
+    /// Where that line stands in the text, from 1.
+    pub line: usize,
     /// Nested items and further lines, trimmed.
     pub inner: Vec<Inner>,
 }
@@ -76,10 +78,12 @@ impl Outline {
             item_indent: None,
             after_blank: false,
             fence: None,
+            at: 0,
         };
         let mut comments = Comments::of(markdown);
         let mut offset = 0;
         for line in markdown.split('\n') {
+            reader.at += 1;
             if reader.fence.is_some() {
                 reader.code(line);
             } else {
@@ -114,12 +118,16 @@ impl Outline {
 
     /// What must be true afterwards, by the heading it stands under.
     pub(crate) fn acceptance(&self) -> impl Iterator<Item = &str> {
+        self.acceptance_items().map(|item| item.text.as_str())
+    }
+
+    /// The same as items.
+    pub(crate) fn acceptance_items(&self) -> impl Iterator<Item = &Item> {
         self.sections
             .iter()
             .filter(|section| section.topic == Topic::Acceptance)
             .flat_map(|section| &section.items)
-            .map(|item| item.text.as_str())
-            .filter(|text| !text.is_empty())
+            .filter(|item| !item.text.is_empty())
     }
 }
 
@@ -132,6 +140,8 @@ struct Reader {
     after_blank: bool,
     /// The mark that opened the code block we are in.
     fence: Option<(char, usize)>,
+    /// The line that is read, from 1.
+    at: usize,
 }
 
 impl Reader {
@@ -161,7 +171,8 @@ impl Reader {
             Some(item) if inside => self.inner(&item.text, true),
             Some(item) => {
                 self.item_indent = Some(indent);
-                self.section().items.push(item);
+                let line = self.at;
+                self.section().items.push(Item { line, ..item });
             }
             None => match heading(trimmed, indent) {
                 Some((level, text)) if !inside => self.heading(level, text),

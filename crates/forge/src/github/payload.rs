@@ -1,6 +1,7 @@
 //! What we read of GitHub's answers, and nothing else, so that nothing else can break us.
 
 use jiff::Timestamp;
+use miyabi_core::facts::ReviewState;
 use miyabi_core::ids::{CommitId, IssueNumber};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue};
 use serde::Deserialize;
@@ -83,6 +84,11 @@ pub(super) struct Side {
 }
 
 #[derive(Deserialize)]
+struct Team {
+    slug: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct PullPayload {
     pub(super) number: u64,
     pub(super) title: String,
@@ -99,12 +105,36 @@ pub(super) struct PullPayload {
     created_at: Timestamp,
     #[serde(default)]
     merged_by: Option<User>,
+    #[serde(default)]
+    user: Option<User>,
+    #[serde(default)]
+    draft: bool,
+    #[serde(default)]
+    requested_reviewers: Vec<User>,
+    #[serde(default)]
+    requested_teams: Vec<Team>,
 }
 
 impl PullPayload {
     /// Who merged it.
     pub(super) fn merged_by(&self) -> Option<String> {
         self.merged_by.as_ref().map(|user| user.login.clone())
+    }
+
+    /// Who opened it.
+    pub(super) fn author(&self) -> String {
+        self.user.as_ref().map_or_else(|| GHOST.to_owned(), |user| user.login.clone())
+    }
+
+    /// Whether it is not meant to be merged yet.
+    pub(super) fn is_draft(&self) -> bool {
+        self.draft
+    }
+
+    /// People and teams that were asked for a review and have not given one.
+    pub(super) fn requested(&self) -> Vec<String> {
+        let people = self.requested_reviewers.iter().map(|user| user.login.clone());
+        people.chain(self.requested_teams.iter().map(|team| team.slug.clone())).collect()
     }
 
     pub(super) fn state(&self) -> ChangeState {
@@ -158,6 +188,17 @@ impl ReviewPayload {
     /// Whether it says yes or no, or takes that back; a mere comment does not.
     pub(super) fn judges(&self) -> bool {
         matches!(self.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED")
+    }
+
+    /// What it says; none: it is not handed in yet, or says what we do not know.
+    pub(super) fn says(&self) -> Option<ReviewState> {
+        Some(match self.state.as_str() {
+            "APPROVED" => ReviewState::Approved,
+            "CHANGES_REQUESTED" => ReviewState::ChangesRequested,
+            "COMMENTED" => ReviewState::Commented,
+            "DISMISSED" => ReviewState::Dismissed,
+            _ => return None,
+        })
     }
 
     pub(super) fn asks_for_changes(&self) -> bool {

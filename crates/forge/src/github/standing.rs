@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use miyabi_core::facts::{CheckState, CiCheck};
 use miyabi_core::ids::{ChangeNumber, CommitId};
 use miyabi_core::standing::{Ci, Remark, Standing};
 use miyabi_core::trigger::Permission;
@@ -33,8 +34,13 @@ impl GitHubForge {
         }))
     }
 
-    /// What CI says of a commit: its check runs and its statuses together.
+    /// What CI says of a commit as a whole.
     async fn find_ci(&self, commit: &CommitId) -> Result<Ci, GitHubError> {
+        Ok(ci_of(&self.find_checks(commit).await?))
+    }
+
+    /// What CI says of a commit: its check runs and its statuses together.
+    pub(super) async fn find_checks(&self, commit: &CommitId) -> Result<Vec<CiCheck>, GitHubError> {
         let commit = encoded_ref(commit.as_str()).to_string();
         let mut seen = Vec::new();
         let rest = format!("/commits/{commit}/check-runs?per_page=100");
@@ -51,7 +57,7 @@ impl GitHubForge {
             Ok(())
         });
         statuses.await?;
-        Ok(ci_of(seen))
+        Ok(seen)
     }
 
     /// What reviewers with write permission ask to be changed in that commit and have not taken back.
@@ -100,20 +106,6 @@ fn short(text: &str) -> String {
     text.chars().take(MAX_REMARK).collect()
 }
 
-/// One check or status: whether it is good, its name, and where people read about it.
-struct Seen {
-    verdict: Verdict,
-    name: String,
-    url: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Good,
-    Pending,
-    Bad,
-}
-
 #[derive(Deserialize)]
 struct CheckRuns {
     check_runs: Vec<CheckRun>,
@@ -129,14 +121,14 @@ struct CheckRun {
 }
 
 impl CheckRun {
-    fn seen(self) -> Seen {
-        let verdict = match (self.status.as_str(), self.conclusion.as_deref()) {
-            ("completed", Some("success" | "neutral" | "skipped")) => Verdict::Good,
+    fn seen(self) -> CiCheck {
+        let state = match (self.status.as_str(), self.conclusion.as_deref()) {
+            ("completed", Some("success" | "neutral" | "skipped")) => CheckState::Passed,
             // Also what GitHub may call a bad end one day.
-            ("completed", Some(_)) => Verdict::Bad,
-            _ => Verdict::Pending,
+            ("completed", Some(_)) => CheckState::Failed,
+            _ => CheckState::Pending,
         };
-        Seen { verdict, name: self.name, url: self.html_url }
+        CiCheck { state, name: self.name, url: self.html_url }
     }
 }
 
@@ -154,35 +146,35 @@ struct Status {
 }
 
 impl Status {
-    fn seen(self) -> Seen {
-        let verdict = match self.state.as_str() {
-            "success" => Verdict::Good,
-            "pending" => Verdict::Pending,
-            _ => Verdict::Bad,
+    fn seen(self) -> CiCheck {
+        let state = match self.state.as_str() {
+            "success" => CheckState::Passed,
+            "pending" => CheckState::Pending,
+            _ => CheckState::Failed,
         };
-        Seen { verdict, name: self.context, url: self.target_url }
+        CiCheck { state, name: self.context, url: self.target_url }
     }
 }
 
-fn ci_of(seen: Vec<Seen>) -> Ci {
-    let of = |wanted: Verdict| seen.iter().filter(move |seen| seen.verdict == wanted);
-    let names = |wanted: Verdict| {
+fn ci_of(seen: &[CiCheck]) -> Ci {
+    let of = |wanted: CheckState| seen.iter().filter(move |seen| seen.state == wanted);
+    let names = |wanted: CheckState| {
         let mut names: Vec<String> = of(wanted).map(|seen| seen.name.clone()).collect();
         names.sort();
         names.dedup();
         names
     };
-    let failures: Vec<String> = of(Verdict::Bad)
+    let failures: Vec<String> = of(CheckState::Failed)
         .map(|seen| match &seen.url {
             Some(url) => format!("CI check {} failed: {url}", seen.name),
             None => format!("CI check {} failed", seen.name),
         })
         .collect();
-    let pending = names(Verdict::Pending);
+    let pending = names(CheckState::Pending);
     match (failures.is_empty(), pending.is_empty(), seen.is_empty()) {
         (false, ..) => Ci::Failed { failures },
         (true, false, _) => Ci::Pending { names: pending },
         (true, true, true) => Ci::Absent,
-        (true, true, false) => Ci::Passed { names: names(Verdict::Good) },
+        (true, true, false) => Ci::Passed { names: names(CheckState::Passed) },
     }
 }

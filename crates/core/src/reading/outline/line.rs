@@ -32,7 +32,8 @@ pub(super) fn item(trimmed: &str) -> Option<Item> {
             (after.is_empty() || after.starts_with(char::is_whitespace)).then_some((ticked, after.trim()))
         });
     let text = ticked.map_or(rest, |(_, text)| text);
-    Some(Item { number, ticked: ticked.map(|(ticked, _)| ticked), text: text.to_owned(), inner: Vec::new() })
+    let ticked = ticked.map(|(ticked, _)| ticked);
+    Some(Item { number, ticked, text: text.to_owned(), ..Item::default() })
 }
 
 /// The number of a list mark, and what follows it.

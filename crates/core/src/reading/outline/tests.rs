@@ -48,7 +48,10 @@ fn what_is_indented_belongs_to_the_item_above() {
             inner(false, "lazy"),
         ]
     );
-    assert_eq!(items[1], &Item { ticked: Some(false), text: "b".to_owned(), ..Item::default() });
+    assert_eq!(
+        items[1],
+        &Item { ticked: Some(false), text: "b".to_owned(), line: items[1].line, ..Item::default() }
+    );
     assert_eq!(items.len(), 2);
 }
 
