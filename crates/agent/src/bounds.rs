@@ -75,7 +75,7 @@ pub(crate) fn bounds(
             let named = argv.iter().skip(1).map(PathBuf::from);
             bounds.readable.extend(named.filter(|path| path.is_absolute() && path.is_file()));
         }
-        Adapter::Scripted(_) | Adapter::Llm(_) => {}
+        Adapter::Scripted(_) | Adapter::Llm(_) | Adapter::Facts => {}
     }
     bounds
 }

@@ -29,7 +29,7 @@ pub fn key_custody(adapter: &Adapter, ours: &[(OsString, OsString)]) -> KeyCusto
         Adapter::Claude => &FOR_CLAUDE,
         Adapter::Codex => &FOR_CODEX,
         Adapter::Acp(_) => &FOR_ACP,
-        Adapter::Llm(_) | Adapter::Command(_) | Adapter::Scripted(_) => &[],
+        Adapter::Llm(_) | Adapter::Command(_) | Adapter::Scripted(_) | Adapter::Facts => &[],
     };
     let environment = chosen(ours, names.iter().copied());
     if !environment.iter().any(|(name, value)| KEYS.iter().any(|key| name == key) && !value.is_empty()) {
@@ -61,7 +61,7 @@ pub(crate) fn why_not(adapter: &Adapter, environment: &[(OsString, OsString)]) -
             why_not(&Adapter::Claude, environment)
         }
         Adapter::Acp(argv) if argv.iter().any(|word| word.contains("gemini")) => None,
-        Adapter::Acp(_) | Adapter::Command(_) | Adapter::Scripted(_) | Adapter::Llm(_) => {
+        Adapter::Acp(_) | Adapter::Command(_) | Adapter::Scripted(_) | Adapter::Llm(_) | Adapter::Facts => {
             Some("nobody knows where it asks its models")
         }
     }

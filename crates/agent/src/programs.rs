@@ -257,6 +257,11 @@ fn told(spec: &SessionSpec) -> &str {
     spec.resume.as_ref().map_or(&spec.prompt, |resume| &resume.prompt)
 }
 
+fn nobody() -> Failure {
+    Failure::new(FailureClass::Input, "`facts` is nobody who could be asked")
+        .hint("it answers steps of flows with what was looked up; name an agent for tasks")
+}
+
 fn no_models() -> Failure {
     Failure::new(FailureClass::Unavailable, "models are not asked here")
 }
@@ -270,7 +275,9 @@ pub fn normalize(adapter: &Adapter, line: &str) -> Vec<AgentEvent> {
         Adapter::Codex => codex::normalize(line),
         Adapter::Acp(_) => acp::normalize(line),
         Adapter::Command(_) => command::normalize(line),
-        Adapter::Scripted(_) | Adapter::Llm(_) => vec![AgentEvent::Raw { line: line.to_owned() }],
+        Adapter::Scripted(_) | Adapter::Llm(_) | Adapter::Facts => {
+            vec![AgentEvent::Raw { line: line.to_owned() }]
+        }
     }
 }
 
@@ -304,6 +311,7 @@ impl Agents for AgentPrograms {
                 let ways = (&self.options.llm, &self.prompts, &self.redactor);
                 return llm::run(spec, routes, desk, ways, watch, stop).await;
             }
+            Adapter::Facts => return not_started(&nobody()),
             Adapter::Scripted(playbook) => {
                 let launch = |argv: Vec<String>| -> scripted::Launching<'_> {
                     Box::pin(async move { self.contain(spec, self.launch_scripted(spec, &argv)?).await })
@@ -337,10 +345,14 @@ impl Agents for AgentPrograms {
     }
 
     async fn missing(&self, adapter: &Adapter) -> Option<Failure> {
+        if *adapter == Adapter::Facts {
+            return None;
+        }
         if let Err(failure) = self.boxes.containment().await {
             return Some(failure);
         }
         match adapter {
+            Adapter::Facts => None,
             Adapter::Claude => self.find_claude().err(),
             Adapter::Codex => self.find_codex().err(),
             Adapter::Acp(argv) | Adapter::Command(argv) => self.find_command(argv).err().map(Failure::from),

@@ -1,5 +1,6 @@
 //! Roles: `agents/*.md` and `agents/*.yaml`, each a named agent with its prompt. Data; nothing here runs.
 
+use miyabi_core::facts::Fact;
 use miyabi_core::failure::{Failure, FailureClass};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,13 +8,18 @@ use serde::Deserialize;
 use crate::{front, yaml};
 
 /// The built-in roles by name.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 13] = [
+    ("ci-checker", include_str!("../../../agents/ci-checker.md")),
     ("codegen", include_str!("../../../agents/codegen.md")),
     ("conflict", include_str!("../../../agents/conflict.md")),
     ("coordinator", include_str!("../../../agents/coordinator.md")),
     ("deployment", include_str!("../../../agents/deployment.md")),
+    ("e2e-tester", include_str!("../../../agents/e2e-tester.md")),
     ("issue", include_str!("../../../agents/issue.md")),
     ("pr", include_str!("../../../agents/pr.md")),
+    ("pr-analyzer", include_str!("../../../agents/pr-analyzer.md")),
+    ("pr-reviewer", include_str!("../../../agents/pr-reviewer.md")),
+    ("report-generator", include_str!("../../../agents/report-generator.md")),
     ("review", include_str!("../../../agents/review.md")),
     ("rework", include_str!("../../../agents/rework.md")),
 ];
@@ -31,14 +37,17 @@ pub struct Role {
     pub adapter: Option<String>,
     /// The template of its prompt in the `issue` flow: `prompts/<name>.md`.
     pub prompt: Option<String>,
-    /// The schema of its structured answer: `analysis`, `decomposition`, `remarks`, or `json` for any map; none: its
-    /// work is what it changes, and in a flow its last words.
+    /// The schema of its structured answer: `analysis`, `decomposition`, `remarks`, `judgements`, `summary`, or `json`
+    /// for any map; none: its work is what it changes, and in a flow its last words.
     pub output: Option<String>,
     /// How long it may take in a flow, in seconds, where the step does not say; none: as long as the policy lets agents.
     pub timeout_secs: Option<u64>,
     /// Skills that are added to its prompt wherever it works, before those that a flow adds.
     #[serde(default)]
     pub skills: Vec<String>,
+    /// What is looked up at the forge when a step of it begins: `change`, `requirements`, `reviews`, `ci`.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
     /// What it is told: in Markdown the text below the front matter, in YAML the key `system_prompt`.
     #[serde(default, rename = "system_prompt")]
     pub text: String,
@@ -67,10 +76,10 @@ impl From<RoleError> for Failure {
     fn from(error: RoleError) -> Self {
         let hint = match error {
             RoleError::Unknown(_) => {
-                "roles are: codegen, conflict, coordinator, deployment, issue, pr, review, rework"
+                "roles are: ci-checker, codegen, conflict, coordinator, deployment, e2e-tester, issue, pr, pr-analyzer, pr-reviewer, report-generator, review, rework"
             }
             _ => {
-                "a role begins with `---`, then `name`, `description` and perhaps `adapter`, `prompt`, `output`, `timeout_secs` and `skills`"
+                "a role begins with `---`, then `name`, `description` and perhaps `adapter`, `prompt`, `output`, `timeout_secs`, `skills` and `facts`"
             }
         };
         Self::caused(FailureClass::Input, &error).hint(hint)
@@ -165,6 +174,11 @@ mod tests {
         insta::assert_debug_snapshot!(read, @r#"
         [
             (
+                "ci-checker",
+                "",
+                None,
+            ),
+            (
                 "codegen",
                 "codegen",
                 None,
@@ -189,6 +203,11 @@ mod tests {
                 ),
             ),
             (
+                "e2e-tester",
+                "",
+                None,
+            ),
+            (
                 "issue",
                 "analyst",
                 Some(
@@ -200,6 +219,25 @@ mod tests {
                 "",
                 Some(
                     "json",
+                ),
+            ),
+            (
+                "pr-analyzer",
+                "",
+                Some(
+                    "judgements",
+                ),
+            ),
+            (
+                "pr-reviewer",
+                "",
+                None,
+            ),
+            (
+                "report-generator",
+                "",
+                Some(
+                    "summary",
                 ),
             ),
             (
@@ -229,7 +267,7 @@ mod tests {
             error("---\nname: 他\ndescription: d\nprompt: p\n---\ntext"),
             "read role `codegen`: its name is `他`"
         );
-        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, system_prompt");
+        insta::assert_snapshot!(error("---\nname: codegen\ncolour: red\n---\ntext"), @"read role `codegen`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, facts, system_prompt");
         assert_eq!(Failure::from(role("../codegen").unwrap_err()).message, "find role `../codegen`");
     }
 }

@@ -1,4 +1,4 @@
-//! Flow files: the repository's own, and the one that miyabi brings. What they may name stands in [`Library`].
+//! Flow files: the repository's own, and those that miyabi brings. What they may name stands in [`Library`].
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miyabi_agent::{Library, Places, Role};
 use miyabi_core::cast::{AnswerKind, Brief, Cast};
+use miyabi_core::facts::Fact;
 use miyabi_core::flow::{self, Flow, FlowProblem, Known};
 use miyabi_core::plan::{Plan, Work};
 use miyabi_core::session::Adapter;
@@ -15,7 +16,10 @@ use crate::error::CliError;
 
 /// Where a repository keeps its own; the first folder that has one of a name counts.
 const FOLDERS: [&str; 3] = [".miyabi/agents/flows", ".miyabi/flows", "agents/flows"];
-const BUILT_IN: [(&str, &str); 1] = [("issue", include_str!("../../../agents/flows/issue.yaml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("issue", include_str!("../../../agents/flows/issue.yaml")),
+    ("pr-verify", include_str!("../../../agents/flows/pr-verify.yaml")),
+];
 /// The longest file that is read; what is longer cannot be a flow.
 const MAX_BYTES: u64 = 4 * flow::MAX_BYTES as u64;
 
@@ -193,8 +197,14 @@ fn brief(role: &Role) -> Result<Brief, String> {
         AnswerKind::parse(word).ok_or_else(|| format!("its `output` `{word}` is none of {words}"))
     });
     let adapter = role.adapter.as_deref().map(str::parse::<Adapter>).transpose()?;
-    let (text, skills) = (role.text.clone(), role.skills.clone());
-    Ok(Brief { text, adapter, answer: answer.transpose()?, timeout_secs: role.timeout_secs, skills })
+    let answer = answer.transpose()?;
+    if answer == Some(AnswerKind::Judgements) && !role.facts.contains(&Fact::Requirements) {
+        return Err(
+            "its `output` is `judgements`, and its `facts` have no `requirements` to judge".to_owned()
+        );
+    }
+    let (text, skills, facts) = (role.text.clone(), role.skills.clone(), role.facts.clone());
+    Ok(Brief { text, adapter, answer, timeout_secs: role.timeout_secs, skills, facts })
 }
 
 /// The flow, if all of it is carried out: what is not is never left out in silence.
@@ -237,7 +247,7 @@ mod tests {
             assert!(error.render().contains(&format!("{folder}/issue.yaml:4:")), "{}", error.render());
         }
         let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.file).collect();
-        assert_eq!(names, [".miyabi/agents/flows/issue.yaml"]);
+        assert_eq!(names, [".miyabi/agents/flows/issue.yaml", "pr-verify.yaml (built in)"]);
     }
 
     #[test]
@@ -246,7 +256,7 @@ mod tests {
         write(root.path(), "agents/flows/確認.yml", "name: x");
         write(root.path(), "agents/flows/notes.txt", "x");
         let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.name).collect();
-        assert_eq!(names, ["issue", "確認"]);
+        assert_eq!(names, ["issue", "pr-verify", "確認"]);
         let file = |what: &str| typed(Some(root.path()), root.path(), what).map(|source| source.file);
         assert_eq!(file("確認").unwrap(), "agents/flows/確認.yml");
         assert_eq!(file("agents/flows/確認.yml").unwrap(), "agents/flows/確認.yml");
@@ -254,7 +264,7 @@ mod tests {
         for wrong in ["none", "../agents/flows/確認", ""] {
             assert_eq!(file(wrong).unwrap_err().exit().code, 1, "{wrong}");
         }
-        assert_eq!(all(None).unwrap().len(), 1);
+        assert_eq!(all(None).unwrap().len(), 2);
     }
 
     #[test]

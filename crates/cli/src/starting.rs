@@ -7,6 +7,7 @@ use miyabi_core::event::{MAX_PAYLOAD, RunStarted};
 use miyabi_core::flow::Flow;
 use miyabi_core::ids::{CommitId, IssueNumber, RunId};
 use miyabi_core::issue::Issue;
+use miyabi_core::plan::Work;
 use miyabi_core::ports::{Created, Ids, NewRun, RunFilter, RunRow};
 use miyabi_core::rules;
 use miyabi_core::session::Adapter;
@@ -81,8 +82,15 @@ pub async fn look_for(
     };
     let planner = helper(&home.settings.agent.planner)?;
     let reviewer = helper(&home.settings.agent.reviewer)?;
-    let of_flow = cast.agents.values().filter_map(|brief| brief.adapter.as_ref());
-    for needed in std::iter::once(&adapter).chain(&planner).chain(&reviewer).chain(of_flow) {
+    // Whoever is not asked in this flow need not be there.
+    let works = flow.plan.steps.iter().any(|step| !matches!(step.work, Work::Agent(_)));
+    let ours = [Some(&adapter), planner.as_ref(), reviewer.as_ref()].into_iter().flatten().filter(|_| works);
+    let asked = cast.agents.values().map(|brief| brief.adapter.as_ref().unwrap_or(&adapter));
+    if works && ours.clone().any(|adapter| *adapter == Adapter::Facts) {
+        return Err(CliError::input("`facts` is nobody who could do the tasks of an issue")
+            .hint("it answers steps of flows with what was looked up; `--agent` names who works"));
+    }
+    for needed in ours.chain(asked) {
         if let Some(missing) = home.agents.missing(needed).await {
             return Err(missing.into());
         }
@@ -211,7 +219,7 @@ pub fn at(adapter: Adapter, folder: &Path) -> Adapter {
         Adapter::Scripted(playbook) => Adapter::Scripted(folder.join(playbook)),
         Adapter::Acp(argv) => Adapter::Acp(program_at(argv, folder)),
         Adapter::Command(argv) => Adapter::Command(program_at(argv, folder)),
-        Adapter::Claude | Adapter::Codex | Adapter::Llm(_) => adapter,
+        Adapter::Claude | Adapter::Codex | Adapter::Llm(_) | Adapter::Facts => adapter,
     }
 }
 

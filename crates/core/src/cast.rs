@@ -10,9 +10,10 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use given::{Given, given};
+pub use given::{Given, given, with_facts};
 
 use crate::analysis::Analysis;
+use crate::facts::{Fact, Judgements};
 use crate::plan::AgentWork;
 use crate::report::Remarks;
 use crate::session::Adapter;
@@ -46,6 +47,9 @@ pub struct Brief {
     /// Skills that are always added, before those of a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<String>,
+    /// What is looked up at the forge when a step of it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
 }
 
 /// What the answer of an agent is, where it is no text.
@@ -60,11 +64,23 @@ pub enum AnswerKind {
     Decomposition,
     /// Remarks on a change.
     Remarks,
+    /// What it judges of each requirement; its evidence is held against the files.
+    Judgements,
+    /// A few sentences, for a report that miyabi makes of facts.
+    Summary,
+}
+
+/// What an agent adds to a report, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// A few sentences of plain text.
+    pub summary: String,
 }
 
 impl AnswerKind {
     /// Every kind there is.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Analysis, Self::Decomposition, Self::Remarks];
+    pub const ALL: [Self; 6] =
+        [Self::Json, Self::Analysis, Self::Decomposition, Self::Remarks, Self::Judgements, Self::Summary];
 
     /// The word in the files of agents.
     pub fn as_str(self) -> &'static str {
@@ -73,6 +89,8 @@ impl AnswerKind {
             Self::Analysis => "analysis",
             Self::Decomposition => "decomposition",
             Self::Remarks => "remarks",
+            Self::Judgements => "judgements",
+            Self::Summary => "summary",
         }
     }
 
@@ -88,6 +106,8 @@ impl AnswerKind {
             Self::Analysis => schema_for!(Analysis).to_value(),
             Self::Decomposition => schema_for!(Decomposition).to_value(),
             Self::Remarks => schema_for!(Remarks).to_value(),
+            Self::Judgements => schema_for!(Judgements).to_value(),
+            Self::Summary => schema_for!(Summary).to_value(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Adapter {
     Command(Vec<String>),
     /// A playbook file of edits, commands, delays and failures.
     Scripted(PathBuf),
+    /// Nobody: what was looked up is the answer. For steps of flows only.
+    Facts,
 }
 
 /// What can be had of a program, whatever it is told.
@@ -50,7 +52,7 @@ impl Adapter {
             Self::Codex => Capabilities { resume: true, tokens: true, ..none },
             Self::Acp(_) => Capabilities { resume: true, cost: true, asks: true, ..none },
             Self::Llm(_) => Capabilities { tokens: true, ..none },
-            Self::Command(_) | Self::Scripted(_) => none,
+            Self::Command(_) | Self::Scripted(_) | Self::Facts => none,
         }
     }
 }
@@ -67,6 +69,7 @@ impl fmt::Display for Adapter {
             }
             Self::Command(argv) => write!(f, "command:{}", argv.join(" ")),
             Self::Scripted(playbook) => write!(f, "scripted:{}", playbook.display()),
+            Self::Facts => f.write_str("facts"),
         }
     }
 }
@@ -80,6 +83,7 @@ impl FromStr for Adapter {
         match text.split_once(':') {
             None if text == "claude" => Ok(Self::Claude),
             None if text == "codex" => Ok(Self::Codex),
+            None if text == "facts" => Ok(Self::Facts),
             Some(("command", program)) if !program.trim().is_empty() => {
                 Ok(Self::Command(program.split_whitespace().map(str::to_owned).collect()))
             }
@@ -93,7 +97,7 @@ impl FromStr for Adapter {
                 Ok(Self::Scripted(PathBuf::from(playbook)))
             }
             _ => Err(format!(
-                "unknown agent `{text}`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`"
+                "unknown agent `{text}`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>`, `scripted:<playbook.yaml>` or `facts`"
             )),
         }
     }
@@ -298,6 +302,6 @@ mod tests {
             assert_eq!(rest, expected, "{written}");
             named.push(std::mem::discriminant(&adapter));
         }
-        assert_eq!(named.len(), 6, "every adapter has a row");
+        assert_eq!(named.len(), 7, "every adapter has a row");
     }
 }

@@ -13,6 +13,7 @@ mod question;
 mod sarif;
 mod status;
 mod summary;
+mod verification;
 
 pub use change::{ChangeFacts, change_body, link_comment};
 pub use decomposition::decomposition_comment;
@@ -23,6 +24,7 @@ pub use question::{answered_comment, end_note, question_comment, question_note};
 pub use sarif::sarif;
 pub use status::{reply, status_comment};
 pub use summary::{summary_comment, took};
+pub use verification::Verified;
 
 /// Minutes as people say them: `30m`, `2h`, `1h 30m`.
 pub(crate) fn hours(minutes: u64) -> String {

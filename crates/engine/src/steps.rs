@@ -2,6 +2,7 @@
 
 mod answering;
 mod ci;
+mod facts;
 mod finish;
 mod merge;
 mod planning;

@@ -121,14 +121,14 @@ fn files_that_cannot_be_used_are_named() {
     let library = load(repository.path(), home.path());
     insta::assert_snapshot!(problems(&library, repository.path()).join("\n"), @"
     agents/a.md: read role `a`: it has no front matter between two lines `---`
-    agents/b.md: read role `b`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, system_prompt
+    agents/b.md: read role `b`: line 3: unknown field `colour`, expected one of name, description, adapter, prompt, output, timeout_secs, skills, facts, system_prompt
     agents/c.md: there is no text below its front matter: that is what the agent is told
     agents/d.yaml: read role `d`: it has no `system_prompt`
     agents/g.md: read role `g`: `../g` is no name: letters, digits, `-`, `_` and `.`
     agents/i.md: it is no UTF-8 text
     agents/skills/h/SKILL.md: there is no text below its front matter
     agents/e.md: there is no skill `none`
-    agents/f.md: unknown agent `copilot`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`
+    agents/f.md: unknown agent `copilot`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>`, `scripted:<playbook.yaml>` or `facts`
     ");
     assert_eq!(library.agents.len(), role_names().count());
 }

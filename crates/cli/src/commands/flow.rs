@@ -75,7 +75,7 @@ pub enum What {
         /// A JSON file with a map from names of steps to their outputs; steps that are not in it have none
         #[arg(long, value_name = "FILE", requires = "dry_run")]
         outputs: Option<PathBuf>,
-        /// Who answers where an agent names nobody itself: `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`
+        /// Who answers where an agent names nobody itself: `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>`, `scripted:<playbook.yaml>` or `facts` (nobody: only what was looked up)
         #[arg(long, value_name = "AGENT", conflicts_with = "dry_run")]
         agent: Option<Adapter>,
     },

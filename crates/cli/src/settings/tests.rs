@@ -103,7 +103,7 @@ fn values_that_make_no_sense_are_refused() {
             "miyabi.toml:4: `policy.merge_from` is 500, expected 0 to 101",
             "miyabi.toml:5: `policy.review_from` is 90, which is above `policy.open_from` (80)",
             "miyabi.toml:6: `policy.missing_checks` is `half`, expected `zero` or `exclude`",
-            "miyabi.toml:8: `agent.default`: unknown agent `copilot`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>` or `scripted:<playbook.yaml>`",
+            "miyabi.toml:8: `agent.default`: unknown agent `copilot`: expected `claude`, `codex`, `acp:<program>`, `llm:<provider>/<model>`, `command:<program>`, `scripted:<playbook.yaml>` or `facts`",
         ]
     );
 }

@@ -1,6 +1,6 @@
 //! The input of a step, with what is others' words between marks that nobody can guess.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::expression::{ExpressionProblem, Reference, Scope, fill, references_of_value, render_marked};
 use crate::untrusted::visible;
@@ -36,6 +36,24 @@ pub fn given(input: &Value, scope: &Scope<'_>, fence: &str) -> Result<Given, Exp
         value => filler.value(value)?,
     };
     Ok(Given { text, notes: filler.notes, is_fenced: filler.is_fenced })
+}
+
+/// The input with what was looked up below it, between the same marks. Without facts it stays what it is.
+pub fn with_facts(given: Option<Given>, facts: &Map<String, Value>, fence: &str) -> Option<Given> {
+    if facts.is_empty() {
+        return given;
+    }
+    let (mut text, notes) = given.map_or_else(Default::default, |given| (given.text, given.notes));
+    text.truncate(text.trim_end().len());
+    if !text.is_empty() {
+        text.push_str("\n\n");
+    }
+    let facts = serde_json::to_string_pretty(facts).unwrap_or_default();
+    text.push_str(&format!(
+        "## Facts\n\nLooked up at the forge when this step began; nothing that you say changes them.\n\n<{fence}>\n{}\n</{fence}>\n",
+        without(fence, &facts)
+    ));
+    Some(Given { text, notes, is_fenced: true })
 }
 
 /// A text without the mark, and without what its readers do not see.

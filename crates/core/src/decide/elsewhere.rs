@@ -6,6 +6,7 @@ use super::ask::{APPROVE, FIX, Question, REJECT, ask};
 use super::{gate, grow};
 use crate::event::{EventBody, Gate, Urgency};
 use crate::failure::{Failure, FailureClass};
+use crate::plan::Work;
 use crate::run::{Run, StepState};
 
 /// The longest pause between two looks, in seconds.
@@ -29,7 +30,9 @@ pub(super) fn judge_pending(
     }
     // Whoever answers that it is to be looked at again grants as much time once more.
     let deadline = policy.ci_deadline_secs.saturating_mul(u64::from(state.answers) + 1);
-    if waited > SignedDuration::from_secs(i64::try_from(deadline).unwrap_or(i64::MAX)) {
+    // A step of an agent says itself how long it waits, and goes on then.
+    let asks = !matches!(state.step.work, Work::Agent(_));
+    if asks && waited > SignedDuration::from_secs(i64::try_from(deadline).unwrap_or(i64::MAX)) {
         let question = Question {
             severity: Urgency::Medium,
             reason: format!(

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Phase, Run, StepState};
-use crate::plan::{self, Extension, Problem};
+use crate::plan::{self, Extension, Problem, Step, Work};
+use crate::session::Adapter;
 
 impl Run {
     /// Adds the steps of an extension. `by` is the step whose end made it necessary; none for the flow itself.
@@ -18,7 +19,8 @@ impl Run {
             if let Some(key) = &step.output_key {
                 self.output_keys.insert(key.clone(), self.steps.len());
             }
-            self.steps.push(StepState::new(step.clone()));
+            let is_looked_up = self.is_looked_up(step);
+            self.steps.push(StepState { is_looked_up, ..StepState::new(step.clone()) });
         }
         self.unfinished += extension.steps.len();
         if let Some((old, new)) = &extension.supersedes {
@@ -46,6 +48,13 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Whether nobody works for the step: what is looked up is its answer.
+    fn is_looked_up(&self, step: &Step) -> bool {
+        let Work::Agent(work) = &step.work else { return false };
+        let own = self.started.cast.agents.get(&work.agent).and_then(|brief| brief.adapter.as_ref());
+        *own.unwrap_or(&self.started.adapter) == Adapter::Facts
     }
 
     fn depend(&mut self, ix: usize, need: usize) {

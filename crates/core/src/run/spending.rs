@@ -87,9 +87,10 @@ impl Spending {
 }
 
 impl StepState {
-    /// Whether its work is an agent's.
+    /// Whether its work is an agent's, and not what is looked up instead.
     pub fn is_agents(&self) -> bool {
-        matches!(self.step.work, crate::plan::Work::Task(_) | crate::plan::Work::Agent(_))
+        !self.is_looked_up
+            && matches!(self.step.work, crate::plan::Work::Task(_) | crate::plan::Work::Agent(_))
     }
 
     /// Whether its newest attempt was held up for want of budget.

@@ -44,6 +44,8 @@ pub struct StepState {
     pub started_at: Option<Timestamp>,
     /// When it reached its end.
     pub ended_at: Option<Timestamp>,
+    /// Whether it is answered by what was looked up, so that nobody works for it.
+    pub(super) is_looked_up: bool,
     /// How many of its needs have not ended.
     pub(super) open_needs: usize,
     /// Steps that need it.
@@ -88,6 +90,7 @@ impl StepState {
             superseded_by: None,
             started_at: None,
             ended_at: None,
+            is_looked_up: false,
             open_needs: 0,
             dependants: Vec::new(),
         }

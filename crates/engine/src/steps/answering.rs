@@ -1,6 +1,6 @@
 //! A step of a flow that an agent answers, in a checkout of its own that it may read.
 
-use miyabi_core::cast::{AnswerKind, Given, prompt};
+use miyabi_core::cast::{AnswerKind, Given, prompt, with_facts};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::naming;
 use miyabi_core::plan::AgentWork;
@@ -9,6 +9,7 @@ use miyabi_core::worktree::{Worktree, WorktreeSpec};
 use serde_json::Value;
 use tracing::warn;
 
+use super::facts::{Sift, Wanted};
 use super::session::Seat;
 use super::{Job, Outcome, Working, ready};
 use crate::World;
@@ -20,6 +21,8 @@ struct Attempt {
     /// Who the agent is, with its skills.
     told: String,
     given: Option<Given>,
+    wanted: Wanted,
+    sift: Sift,
     schema: Option<Value>,
     fence: String,
     place: WorktreeSpec,
@@ -55,6 +58,8 @@ impl Attempt {
             adapter: brief.adapter.clone().unwrap_or_else(|| run.started.adapter.clone()),
             told,
             given,
+            wanted: Wanted::of(run, state, brief),
+            sift: Sift::of(run, state, &work.agent, brief),
             schema: brief.answer.map(AnswerKind::schema),
             fence,
             place: WorktreeSpec {
@@ -69,10 +74,22 @@ impl Attempt {
         })
     }
 
-    async fn run(self, world: World) -> Outcome {
-        let place = self.place.clone();
-        let worktree = world.worktrees.open(&place).await?;
-        let answer = self.ask(&world, &worktree).await;
+    async fn run(mut self, world: World) -> Outcome {
+        let facts = self.wanted.look_up(&world).await?;
+        let answer = match self.adapter {
+            Adapter::Facts => None,
+            _ => {
+                self.given = with_facts(self.given, &facts, &self.fence);
+                Some(self.asked(&world).await?)
+            }
+        };
+        self.sift.output(&world, answer, facts).await
+    }
+
+    async fn asked(&self, world: &World) -> Outcome {
+        let place = &self.place;
+        let worktree = world.worktrees.open(place).await?;
+        let answer = self.ask(world, &worktree).await;
         // What it left in the files is no part of its answer.
         if let Err(failure) = world.worktrees.close(&place.run, &place.name).await {
             warn!(step = %place.step, "its worktree stays for `miyabi gc`: {failure}");
@@ -81,7 +98,7 @@ impl Attempt {
     }
 
     /// Asks, and once more when the answer is no answer.
-    async fn ask(self, world: &World, worktree: &Worktree) -> Outcome {
+    async fn ask(&self, world: &World, worktree: &Worktree) -> Outcome {
         let told = |wrong: Option<&str>| {
             prompt(&self.told, self.given.as_ref(), self.schema.as_ref(), wrong, &self.fence)
         };
