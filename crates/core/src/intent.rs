@@ -64,6 +64,10 @@ pub enum Write {
         commit: CommitId,
         /// First line of the merge commit.
         title: String,
+        /// Whether the forge is asked first how the change stands: checks that failed or have not ended and reviewers
+        /// who ask for changes keep it from being merged.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_if_ready: bool,
     },
     /// Deletes the branch of a merged change, if it still is at this commit.
     DeleteBranch {

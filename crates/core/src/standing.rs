@@ -65,3 +65,19 @@ impl Remark {
         format!("{place}{} ({})", self.text.trim(), self.by)
     }
 }
+
+impl Standing {
+    /// Why an open change is not to be merged yet: checks that failed or have not ended, reviewers who ask for changes.
+    /// What the forge itself demands comes on top of it.
+    pub fn hindrance(&self) -> Option<String> {
+        match &self.ci {
+            Ci::Failed { failures } => return Some(failures.join("; ")),
+            Ci::Pending { names } => {
+                return Some(format!("these checks have not ended: {}", names.join(", ")));
+            }
+            Ci::NotConfigured | Ci::Absent | Ci::Passed { .. } => {}
+        }
+        let remark = self.remarks.first()?;
+        Some(format!("a reviewer asks for changes: {}", remark.line()))
+    }
+}

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use miyabi_core::decide::backoff;
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{IntentId, RunId};
+use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, RunId};
 use miyabi_core::intent::{Channel, Intent, Receipt, Write};
+use miyabi_core::issue::ChangeState;
+use miyabi_core::plain::one_line;
 use miyabi_core::ports::{Clock, Forge, Note, Notify};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -56,8 +58,25 @@ impl Writer {
                 self.notify.tell(*channel, &intent.id, Note { subject, body, url }).await?;
                 Ok(Receipt::default())
             }
+            Write::MergeChange { change, commit, only_if_ready: true, .. } => {
+                self.ready(*change, commit).await?;
+                self.forge.perform(&intent.id, &intent.write, self.clock.now()).await
+            }
             write => self.forge.perform(&intent.id, write, self.clock.now()).await,
         }
+    }
+}
+
+impl Writer {
+    /// That nothing at the forge speaks against merging the change. Whether it is open and at this commit is seen by
+    /// the merge itself, which finds one that was done before, too.
+    async fn ready(&self, change: ChangeNumber, commit: &CommitId) -> Result<(), Failure> {
+        let Some(standing) = self.forge.standing(change, commit).await? else { return Ok(()) };
+        let asks = standing.state == ChangeState::Open && standing.head == *commit;
+        let Some(why) = standing.hindrance().filter(|_| asks) else { return Ok(()) };
+        let message = format!("merge change #{change}: {}", one_line(&why, 500));
+        let failure = Failure::new(FailureClass::Rejected, message);
+        Err(failure.hint("a later run of the flow merges it once its checks and its reviewers agree"))
     }
 }
 

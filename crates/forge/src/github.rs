@@ -112,7 +112,9 @@ impl Forge for GitHubForge {
                 };
                 self.open_change(id, &change).await
             }
-            Write::MergeChange { change, commit, title } => self.merge_change(*change, commit, title).await,
+            Write::MergeChange { change, commit, title, .. } => {
+                self.merge_change(*change, commit, title).await
+            }
             Write::CommitStatus(status) => self.put_status(status).await,
             Write::CheckRun(check) => self.put_check_run(check).await,
             Write::DeleteBranch { .. } => Err(GitHubError::NotHere("a branch of a remote")),

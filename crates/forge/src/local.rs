@@ -230,7 +230,7 @@ impl Forge for LocalForge {
                 };
                 self.open_change(id, change, at).await
             }
-            Write::MergeChange { change, commit, title } => {
+            Write::MergeChange { change, commit, title, .. } => {
                 self.merge_change(*change, commit, title, at).await
             }
             Write::CommitStatus(status) => self.put_mark(CommitMark::Status(status.clone()), at).await,

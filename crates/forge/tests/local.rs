@@ -54,7 +54,12 @@ fn open(commit: &str) -> Write {
 }
 
 fn merge(commit: &str) -> Write {
-    Write::MergeChange { change: 2, commit: commit.into(), title: "feat: One".to_owned() }
+    Write::MergeChange {
+        change: 2,
+        commit: commit.into(),
+        title: "feat: One".to_owned(),
+        only_if_ready: false,
+    }
 }
 
 async fn state(town: &Town) -> ChangeState {
@@ -192,7 +197,12 @@ async fn what_is_not_there_cannot_be_written_to() {
         (Write::Labels { issue: 9, add: vec!["a".to_owned()], remove: vec![] }, "there is no issue #9"),
         (Write::CloseIssue { issue: 2 }, "there is no issue #2"),
         (
-            Write::MergeChange { change: 1, commit: "abc".into(), title: String::new() },
+            Write::MergeChange {
+                change: 1,
+                commit: "abc".into(),
+                title: String::new(),
+                only_if_ready: false,
+            },
             "there is no change #1",
         ),
         (

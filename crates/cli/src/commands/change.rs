@@ -123,6 +123,7 @@ async fn merge(context: &Context, home: &Home, change: &Change) -> Result<Exit, 
         change: number,
         commit: change.head_commit.clone(),
         title: change.title.clone(),
+        only_if_ready: false,
     };
     let receipt = home.forge.perform(&id, &write, home.clock.now()).await?;
     context.output.show(&receipt, || {

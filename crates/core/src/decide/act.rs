@@ -7,13 +7,16 @@ use serde_json::Value;
 
 use super::tell;
 use super::write::record;
+use crate::commit_mark::{CheckRun, CommitState, CommitStatus, Conclusion};
 use crate::event::{EventBody, Urgency};
-use crate::ids::IssueNumber;
+use crate::ids::{ChangeNumber, CommitId, IssueNumber};
 use crate::intent::Write;
-use crate::plain::quiet;
+use crate::plain::{one_line, quiet};
 use crate::plan::{ActionCall, ActionKind};
 use crate::run::{Run, StepState};
 
+/// The longest name of a status or check run, and the longest description, in characters.
+const MAX_LINE: usize = 140;
 /// The longest name of a label, in characters.
 const MAX_LABEL: usize = 50;
 /// The most labels of one action.
@@ -47,7 +50,7 @@ fn of_call(
                 _ => ("issue", issue(run)),
             };
             let number = number.ok_or_else(|| format!("nothing says which {place} is meant"))?;
-            let body = body(state, setting("body"))?;
+            let body = text(state, setting("body"), "body")?;
             // Later runs of the flow find it by the same key, so it stays one comment.
             let key = format!("flow/{}/{}/{n}", run.started.flow, state.step.id);
             Write::Comment { issue: number, key, body }
@@ -63,7 +66,7 @@ fn of_call(
             Write::Labels { issue: number, add, remove }
         }
         ActionKind::Notify => {
-            let body = body(state, setting("body"))?;
+            let body = text(state, setting("body"), "body")?;
             let subject = match setting("subject") {
                 Value::String(subject) if !subject.trim().is_empty() => subject.clone(),
                 _ => format!("{}: {}", run.started.flow, state.step.id),
@@ -71,12 +74,43 @@ fn of_call(
             tell::notify(run, state, Urgency::High, &what, &subject, &body, events);
             return Ok(());
         }
-        ActionKind::SetCommitStatus
-        | ActionKind::CreateCheckRun
-        | ActionKind::OpenChange
-        | ActionKind::MergeChange
-        | ActionKind::RunCheck
-        | ActionKind::Deploy => return Err("this version does not carry it out".to_owned()),
+        ActionKind::SetCommitStatus => {
+            let (_, commit) = subject(run);
+            let states = CommitState::ALL.map(|state| (state.as_str(), state));
+            Write::CommitStatus(CommitStatus {
+                commit,
+                state: word(setting("state"), "state", &states)?,
+                context: line(setting("context")).unwrap_or_else(|| format!("miyabi/{}", run.started.flow)),
+                description: line(setting("description")).unwrap_or_else(|| by(run, state)),
+                url: None,
+            })
+        }
+        ActionKind::CreateCheckRun => {
+            let (_, commit) = subject(run);
+            let ends = Conclusion::ALL.map(|end| (end.as_str(), end));
+            let conclusion = word(setting("conclusion"), "conclusion", &ends)?;
+            Write::CheckRun(CheckRun {
+                commit,
+                name: line(setting("name")).unwrap_or_else(|| format!("miyabi/{}", run.started.flow)),
+                // Later runs of the flow at this commit find it by the same key.
+                key: format!("flow/{}/{}/{n}", run.started.flow, state.step.id),
+                conclusion: Some(conclusion),
+                title: by(run, state),
+                summary: text(state, setting("summary"), "summary")?,
+                text: None,
+                url: None,
+            })
+        }
+        ActionKind::MergeChange => {
+            let (Some(change), commit) = subject(run) else {
+                return Err("nothing says which change is meant".to_owned());
+            };
+            let title = format!("Merge change #{change}");
+            Write::MergeChange { change, commit, title, only_if_ready: true }
+        }
+        ActionKind::OpenChange | ActionKind::RunCheck | ActionKind::Deploy => {
+            return Err("this version does not carry it out".to_owned());
+        }
     };
     record(run, state, &what, false, write, events);
     Ok(())
@@ -88,6 +122,40 @@ fn change(run: &Run) -> Option<IssueNumber> {
     told.or_else(|| run.change().and_then(|receipt| receipt.change)).filter(|number| *number > 0)
 }
 
+/// What is written at and merged: the commit that the run is about, and its change. Neither is for a step to say.
+fn subject(run: &Run) -> (Option<ChangeNumber>, CommitId) {
+    let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
+    let made = run.change().and_then(|receipt| receipt.change).zip(run.report());
+    match (told.filter(|number| *number > 0), made) {
+        (None, Some((change, report))) => (Some(change), report.commit),
+        (told, _) => (told, run.started.base_commit.clone()),
+    }
+}
+
+/// One of these words.
+fn word<T: Copy>(setting: &Value, name: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let known = words.iter().find(|(word, _)| setting.as_str().map(str::trim) == Some(word));
+    known.map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        match setting {
+            Value::Null => format!("it has no `{name}`, and the step's output has none"),
+            other => {
+                format!("{} is no {name}: it is one of {}", one_line(&other.to_string(), 60), all.join(", "))
+            }
+        }
+    })
+}
+
+/// A text of one line, if there is one.
+fn line(setting: &Value) -> Option<String> {
+    Some(one_line(setting.as_str()?, MAX_LINE)).filter(|line| !line.is_empty())
+}
+
+/// Which step of which flow said it.
+fn by(run: &Run, state: &StepState) -> String {
+    format!("{}: {}", run.started.flow, state.step.id)
+}
+
 /// The issue that the payload speaks of, or that the run is about.
 fn issue(run: &Run) -> Option<IssueNumber> {
     let told = run.started.payload.as_ref().and_then(|payload| payload["issue"]["number"].as_u64());
@@ -95,14 +163,14 @@ fn issue(run: &Run) -> Option<IssueNumber> {
 }
 
 /// A text to be written. An agent that answered with text has answered with it.
-fn body(state: &StepState, setting: &Value) -> Result<String, String> {
+fn text(state: &StepState, setting: &Value, name: &str) -> Result<String, String> {
     let text = match (setting, state.output()) {
         (Value::String(text), _) | (Value::Null, Some(Value::String(text))) => text.clone(),
         (Value::Null, _) => String::new(),
         (other, _) => serde_json::to_string_pretty(other).unwrap_or_default(),
     };
     match text.trim().is_empty() {
-        true => Err("it has no `body`, and the step's output has none".to_owned()),
+        true => Err(format!("it has no `{name}`, and the step's output has none")),
         // It mentions nobody and closes nothing, whoever wrote it.
         false => Ok(quiet(&text)),
     }

@@ -126,7 +126,7 @@ fn merge_change(run: &Run) -> Result<Write, &'static str> {
     let report = run.report().ok_or("there is no quality report")?;
     let issue = &run.started.issue;
     let title = naming::change_title(kind(run), &issue.title, issue.number);
-    Ok(Write::MergeChange { change, commit: report.commit, title })
+    Ok(Write::MergeChange { change, commit: report.commit, title, only_if_ready: false })
 }
 
 fn of_close(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {

@@ -74,13 +74,11 @@ impl ActionKind {
             | Self::PostIssueComment
             | Self::AddLabels
             | Self::RemoveLabels
-            | Self::Notify => true,
-            Self::SetCommitStatus
+            | Self::SetCommitStatus
             | Self::CreateCheckRun
-            | Self::OpenChange
             | Self::MergeChange
-            | Self::RunCheck
-            | Self::Deploy => false,
+            | Self::Notify => true,
+            Self::OpenChange | Self::RunCheck | Self::Deploy => false,
         }
     }
 

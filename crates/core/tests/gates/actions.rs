@@ -1,5 +1,6 @@
 //! Actions of steps: recorded when the step succeeded, made of its output, never of what cannot be written.
 
+use miyabi_core::commit_mark::{CommitState, Conclusion};
 use miyabi_core::event::EventBody;
 use miyabi_core::failure::FailureClass;
 use miyabi_core::intent::Write;
@@ -54,6 +55,58 @@ fn what_a_step_writes_comes_from_its_settings_or_its_output() {
 }
 
 #[test]
+fn what_is_said_at_a_commit_is_about_the_one_that_the_run_is_about() {
+    let status = |with: Value| (ActionKind::SetCommitStatus, with);
+    let (_, writes, why) = played(
+        &[
+            status(Value::Null),
+            status(
+                json!({ "state": "${steps.look.output.state}", "context": "a\nb", "description": "3 件" }),
+            ),
+            (ActionKind::CreateCheckRun, json!({ "conclusion": "timed_out" })),
+        ],
+        json!({ "state": "failure", "summary": "Closes #1 @all", "commit": "2".repeat(40), "number": 9 }),
+    );
+    let [Write::CommitStatus(first), Write::CommitStatus(second), Write::CheckRun(check)] = &writes[..]
+    else {
+        panic!("{writes:?} {why:?}")
+    };
+    for commit in [&first.commit, &second.commit, &check.commit] {
+        assert_eq!(*commit, Play::new(&[]).run.started.base_commit);
+    }
+    assert_eq!((first.state, first.context.as_str()), (CommitState::Failure, "miyabi/issue"));
+    assert_eq!(first.description, "issue: look");
+    assert_eq!((second.context.as_str(), second.description.as_str()), ("a b", "3 件"));
+    assert_eq!((check.key.as_str(), check.name.as_str()), ("flow/issue/look/3", "miyabi/issue"));
+    assert_eq!(check.conclusion, Some(Conclusion::TimedOut));
+    assert!(!check.summary.contains("Closes #1") && !check.summary.contains("@all"), "{}", check.summary);
+}
+
+#[test]
+fn a_change_is_merged_by_the_number_of_the_payload_at_the_commit_of_the_run() {
+    let asked = |payload: Value, output: Value| {
+        let plan = Plan::from(vec![step(&[(ActionKind::MergeChange, Value::Null)])]);
+        let play = Play::about(plan, payload, &[("look", vec![Ok(output)])]).go();
+        let merges = play.writes.iter().filter(|write| matches!(write, Write::MergeChange { .. }));
+        merges.cloned().collect::<Vec<_>>()
+    };
+    let other =
+        json!({ "change": 9, "number": 9, "pull_request": { "number": 9 }, "commit": "2".repeat(40) });
+    let merge = Write::MergeChange {
+        change: 7,
+        commit: Play::new(&[]).run.started.base_commit.clone(),
+        title: "Merge change #7".to_owned(),
+        only_if_ready: true,
+    };
+    assert_eq!(asked(json!({ "pull_request": { "number": 7 } }), other.clone()), [merge]);
+    for payload in
+        [json!({}), json!({ "pull_request": { "number": "7" } }), json!({ "issue": { "number": 7 } })]
+    {
+        assert_eq!(asked(payload, other.clone()), []);
+    }
+}
+
+#[test]
 fn where_one_cannot_be_written_none_is_and_the_step_has_failed() {
     let good = (ActionKind::AddLabels, json!({ "labels": ["seen"] }));
     let label = |value: Value| (ActionKind::RemoveLabels, json!({ "labels": value }));
@@ -64,6 +117,20 @@ fn where_one_cannot_be_written_none_is_and_the_step_has_failed() {
         (label(json!(["state:*"])), "\"state:*\" is no name of a label"),
         (label(json!([7])), "7 is no name of a label"),
         (label(json!(vec!["x"; 21])), "21 labels are more than 20"),
+        ((ActionKind::SetCommitStatus, json!({})), "it has no `state`, and the step's output has none"),
+        (
+            (ActionKind::SetCommitStatus, json!({ "state": "green" })),
+            "\"green\" is no state: it is one of error, failure, pending, success",
+        ),
+        (
+            (ActionKind::CreateCheckRun, json!({ "conclusion": true, "summary": "x" })),
+            "true is no conclusion: it is one of success, failure, neutral, cancelled, skipped, timed_out, action_required",
+        ),
+        (
+            (ActionKind::CreateCheckRun, json!({ "conclusion": "success" })),
+            "it has no `summary`, and the step's output has none",
+        ),
+        ((ActionKind::MergeChange, json!({})), "nothing says which change is meant"),
         ((ActionKind::Deploy, json!({})), "this version does not carry it out"),
     ];
     for (bad, why) in table {

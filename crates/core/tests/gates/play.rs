@@ -82,15 +82,29 @@ impl Play {
         ];
         let needs = std::iter::once(None).chain(order.map(Some));
         let steps: Vec<_> = order.into_iter().zip(needs).map(|(step, need)| uses(step, need)).collect();
-        Self::begin(policy, Plan::from(steps), outcomes)
+        Self::begin(policy, Plan::from(steps), None, outcomes)
     }
 
     /// A run of another flow.
     pub(crate) fn of(plan: Plan, outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
-        Self::begin(Policy::default(), plan, outcomes)
+        Self::begin(Policy::default(), plan, None, outcomes)
     }
 
-    fn begin(policy: Policy, plan: Plan, outcomes: &[(&str, Vec<Result<Value, Failure>>)]) -> Self {
+    /// A run of another flow on a payload.
+    pub(crate) fn about(
+        plan: Plan,
+        payload: Value,
+        outcomes: &[(&str, Vec<Result<Value, Failure>>)],
+    ) -> Self {
+        Self::begin(Policy::default(), plan, Some(payload), outcomes)
+    }
+
+    fn begin(
+        policy: Policy,
+        plan: Plan,
+        payload: Option<Value>,
+        outcomes: &[(&str, Vec<Result<Value, Failure>>)],
+    ) -> Self {
         let started = RunStarted {
             number: 3,
             repo: "local/sample".to_owned(),
@@ -117,7 +131,7 @@ impl Play {
             hosted: false,
             suspicions: Vec::new(),
             channels: Vec::new(),
-            payload: None,
+            payload,
             source: None,
             event: None,
             cast: Default::default(),

@@ -203,6 +203,7 @@ async fn merging(place: &dyn Place, change: Change) -> Change {
         change: change.number,
         commit: commit.clone(),
         title: "feat: 認証\n\nx".to_owned(),
+        only_if_ready: false,
     };
     let id = IntentId::from("r/merge/merge");
     let other = CommitId::from("0123456789012345678901234567890123456789");
@@ -250,7 +251,7 @@ async fn absent(place: &dyn Place, issue: &Issue, change: &Change) {
         (Write::Labels { issue: 9999, add: vec![text()], remove: vec![] }, "there is no issue #9999"),
         (Write::CloseIssue { issue: 9999 }, "there is no issue #9999"),
         (
-            Write::MergeChange { change: 9999, commit: commit.clone(), title: text() },
+            Write::MergeChange { change: 9999, commit: commit.clone(), title: text(), only_if_ready: false },
             "there is no change #9999",
         ),
         (

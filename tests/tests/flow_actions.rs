@@ -1,0 +1,202 @@
+//! What flows write beside comments and labels: statuses, check runs and merges, each once, none where the agent wants it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use miyabi_tests::env::TestEnv;
+use miyabi_tests::github::{ALICE, GitHub, eventually, is_here_or_say};
+use miyabi_tests::people::Inboxes;
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+const JUDGE: &str = "---\ndescription: d\noutput: json\n---\nYou judge.\n";
+const MARKS: &str = r#"
+name: marks
+steps:
+  - name: judge
+    agent: judge
+    actions:
+      - set_commit_status: { context: 判定, description: "${steps.judge.output.word}" }
+      - create_check_run: { name: stories }
+"#;
+/// It tries to choose another change and another commit.
+const ANSWER: &str = r#"{"state": "failure", "conclusion": "neutral", "summary": "| 表 | Closes #1 |",
+    "word": "3 件", "change": 9, "number": 9, "commit": "2222222222222222222222222222222222222222",
+    "pull_request": {"number": 9}}"#;
+
+fn playbook(env: &TestEnv, text: &str) -> String {
+    let path = env.root().join("playbook.yaml");
+    fs::write(&path, text).unwrap();
+    format!("scripted:{}", path.display())
+}
+
+fn judges(env: &TestEnv) -> String {
+    playbook(env, &format!("judge:\n  - say: '{}'\n", ANSWER.replace('\n', " ")))
+}
+
+/// The bodies of all events of the first run that are of this kind.
+#[track_caller]
+fn events(env: &TestEnv, kind: &str) -> Vec<Value> {
+    let lines = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
+    lines.into_iter().map(|event| event["body"].clone()).filter(|body| body["type"] == kind).collect()
+}
+
+fn local(flow: &str) -> TestEnv {
+    let env = TestEnv::new(PROGRAM, &[("agents/judge.md", JUDGE), ("agents/flows/marks.yaml", flow)]);
+    env.write("p.json", "{}");
+    env
+}
+
+fn on_github(flow: &str) -> GitHub {
+    let github = GitHub::start(PROGRAM, "").with_token();
+    for (path, text) in [("agents/judge.md", JUDGE), ("agents/flows/marks.yaml", flow), ("p.json", "{}")] {
+        github.env.write(path, text);
+    }
+    github
+}
+
+/// What is said at the head of the base branch: check runs, then statuses.
+fn marks(github: &GitHub) -> (Vec<Value>, Vec<Value>) {
+    let head = github.env.git(&["rev-parse", "origin/main"]);
+    let checks = github.of_repo(ALICE, "GET", &format!("/commits/{head}/check-runs?filter=all"), None);
+    let statuses = github.of_repo(ALICE, "GET", &format!("/commits/{head}/status"), None);
+    (checks["check_runs"].as_array().unwrap().clone(), statuses["statuses"].as_array().unwrap().clone())
+}
+
+#[test]
+fn what_is_said_at_a_commit_is_about_the_runs_own() {
+    let env = local(MARKS);
+    let agent = judges(&env);
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let head = env.git(&["rev-parse", "HEAD"]);
+    let writes = events(&env, "intent_recorded");
+    assert_eq!(writes.len(), 2, "{writes:?}");
+    assert!(writes.iter().all(|intent| intent["write"]["commit"] == head.as_str()), "{writes:?}");
+    assert_eq!(events(&env, "intent_done").len(), 2);
+    let shown = env.miyabi(["log", "1"]).expect(0).stdout;
+    assert!(shown.contains("status `判定` of") && shown.contains("check run `stories` at"), "{shown}");
+}
+
+#[test]
+fn a_status_that_is_none_fails_the_step_in_words_and_nothing_is_written() {
+    let env = local(&MARKS.replace("context: 判定", "state: green"));
+    let agent = judges(&env);
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(10);
+    let shown = env.miyabi(["log", "1"]).expect(0).stdout;
+    assert!(shown.contains("\"green\" is no state"), "{shown}");
+    assert_eq!(events(&env, "intent_recorded"), Vec::<Value>::new());
+}
+
+#[test]
+fn on_github_they_are_there_once_though_answers_were_lost() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = on_github(MARKS);
+    let lost = |path: &str| json!({ "method": "POST", "path": path, "kind": "lost" });
+    github.ask(ALICE, "POST", "/_faults", Some(&json!([lost("/check-runs$"), lost("/statuses/")])));
+    let agent = judges(&github.env);
+    github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    assert_eq!(github.ask(ALICE, "GET", "/_requests", None).1["faults"], json!([]), "both were disturbed");
+    let (checks, statuses) = marks(&github);
+    assert_eq!((checks.len(), statuses.len()), (1, 1), "{checks:?} {statuses:?}");
+    assert_eq!((&checks[0]["name"], &checks[0]["conclusion"]), (&json!("stories"), &json!("neutral")));
+    assert_eq!(checks[0]["external_id"], "flow/marks/judge/2");
+    assert_eq!((&statuses[0]["context"], &statuses[0]["state"]), (&json!("判定"), &json!("failure")));
+    assert_eq!(statuses[0]["description"], "3 件");
+    assert!(events(&github.env, "intent_done").iter().all(|done| done["receipt"]["found"] == true));
+}
+
+#[test]
+fn a_run_that_is_killed_before_it_hears_the_answer_makes_no_second_one() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = on_github(MARKS);
+    let lost = json!([{ "method": "POST", "path": "/check-runs$", "kind": "lost" }]);
+    github.ask(ALICE, "POST", "/_faults", Some(&lost));
+    let agent = judges(&github.env);
+    let mut first = github.env.start(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]);
+    eventually("the check run is there", || marks(&github).0.len() == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(events(&github.env, "run_finished"), Vec::<Value>::new(), "it was killed before the end");
+    github.env.miyabi(["resume", "1"]).expect(0);
+    let (checks, statuses) = marks(&github);
+    assert_eq!((checks.len(), statuses.len()), (1, 1), "{checks:?} {statuses:?}");
+    assert_eq!(events(&github.env, "intent_recorded").len(), 2);
+}
+
+#[test]
+fn who_may_create_no_check_runs_sets_a_status_and_says_so() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = on_github(MARKS);
+    let refused = json!([{ "method": "POST", "path": "/check-runs$", "kind": "refuse" }]);
+    github.ask(ALICE, "POST", "/_faults", Some(&refused));
+    let agent = judges(&github.env);
+    github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let (checks, statuses) = marks(&github);
+    assert_eq!(checks, Vec::<Value>::new());
+    let said: Vec<_> = statuses.iter().map(|status| (&status["context"], &status["state"])).collect();
+    let (failure, success) = (json!("failure"), json!("success"));
+    assert_eq!(said, [(&json!("stories"), &success), (&json!("判定"), &failure)]);
+    assert_eq!(statuses[0]["description"], "neutral: marks: judge");
+    let receipts = events(&github.env, "intent_done");
+    assert!(receipts.iter().any(|done| done["receipt"]["as_status"] == true), "{receipts:?}");
+}
+
+#[test]
+fn a_change_whose_head_is_not_the_runs_commit_is_not_merged() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github =
+        on_github(&MARKS.replace("      - create_check_run: { name: stories }", "      - merge_change"));
+    let login = github.git.replacen("://", "://x:tok_alice@", 1);
+    github.env.git(&["switch", "--quiet", "--create", "theirs"]);
+    github.env.git(&["commit", "--quiet", "--allow-empty", "--message", "Theirs"]);
+    github.env.git(&["push", "--quiet", &login, "theirs"]);
+    github.env.git(&["switch", "--quiet", "main"]);
+    let open = json!({ "title": "Theirs", "head": "theirs", "base": "main", "body": "" });
+    let change = github.of_repo(ALICE, "POST", "/pulls", Some(&open))["number"].clone();
+    github.env.write("p.json", &json!({ "pull_request": { "number": change } }).to_string());
+    let agent = judges(&github.env);
+    github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let writes = events(&github.env, "intent_recorded");
+    let merges: Vec<_> = writes.iter().filter(|intent| intent["write"]["write"] == "merge_change").collect();
+    assert_eq!(merges.len(), 1);
+    assert_eq!(merges[0]["write"]["change"], change, "the answer chooses no change");
+    let now = github.of_repo(ALICE, "GET", &format!("/pulls/{change}"), None);
+    assert_eq!(now["merged_at"], Value::Null, "{now}");
+}
+
+#[test]
+fn people_are_told_once() {
+    if !is_here_or_say() {
+        return;
+    }
+    let flow = "name: marks\nsteps:\n  - name: judge\n    agent: judge\n    actions: [{ notify: { body: \"${steps.judge.output.word}\" } }]\n";
+    let mut env = local(flow);
+    env.write("miyabi.toml", "[notify]\nto = [\"team@example.com\"]\nfrom = \"ci@example.com\"\n");
+    env.git(&["add", "miyabi.toml"]);
+    env.git(&["commit", "--quiet", "--message", "Settings"]);
+    let inboxes = Inboxes::start();
+    env.set("MIYABI_SMTP_URL", &inboxes.smtp);
+    let agent = judges(&env);
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let arrived = inboxes.arrived();
+    let mails = arrived["mails"].as_array().unwrap();
+    let ours = mails.iter().filter(|mail| mail["text"].as_str().unwrap().contains("3 件")).count();
+    assert_eq!(ours, 1, "{arrived:#}");
+}
+
+#[test]
+fn an_agent_that_takes_too_long_fails_its_step() {
+    let env = local(&MARKS.replace("    agent: judge\n", "    agent: judge\n    timeout: 1\n"));
+    let agent = playbook(&env, "judge:\n  - hang\n");
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(10);
+    assert_eq!(events(&env, "intent_recorded"), Vec::<Value>::new());
+    assert_eq!(env.processes(), Vec::<u32>::new());
+}
