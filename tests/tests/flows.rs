@@ -125,7 +125,7 @@ fn agents_and_skills_come_from_the_repository_and_the_home_folder() {
         (agent["from"].clone(), agent["instead_of"].clone())
     };
     assert_eq!(from("review"), (json!("home"), json!(["built in"])));
-    assert_eq!(from("e2e-tester"), (json!("repository"), json!(["home"])));
+    assert_eq!(from("e2e-tester"), (json!("repository"), json!(["home", "built in"])));
     let shown = env.miyabi(["agent", "show", "ci-checker", "--skill", "browser"]).expect(0).stdout;
     assert_eq!(shown, "You are ci-checker.\n\n---\n\n## Injected Skills\n\n# Browser\n\nUse it.\n");
     let skills = env.miyabi(["skill", "list", "--json"]).expect(0).json();
