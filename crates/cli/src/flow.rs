@@ -67,24 +67,37 @@ pub fn issue(root: &Path) -> Result<Flow, CliError> {
 
 /// Every flow there is, by name: those of the repository, and the built-in ones that none of them replaces.
 pub fn all(root: Option<&Path>) -> Result<Vec<Source>, CliError> {
-    let mut found: Vec<Source> = Vec::new();
-    for folder in FOLDERS {
-        let Some(root) = root else { break };
-        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        for path in paths.into_iter().filter(|path| is_flow(path)) {
-            let source = read(&path, &shown(root, &path))?;
-            if found.iter().all(|known| known.name != source.name) {
-                found.push(source);
-            }
-        }
-    }
+    let mut found = root.map_or_else(|| Ok(Vec::new()), own)?;
     let others = BUILT_IN.into_iter().map(Source::built_in);
     let others: Vec<_> = others.filter(|one| found.iter().all(|known| known.name != one.name)).collect();
     found.extend(others);
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// The repository's own flows, by name.
+pub fn own(root: &Path) -> Result<Vec<Source>, CliError> {
+    let mut found: Vec<Source> = Vec::new();
+    for path in files(root) {
+        let source = read(&path, &shown(root, &path))?;
+        if found.iter().all(|known| known.name != source.name) {
+            found.push(source);
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The files of the repository's own flows, those that others of the same name stand over included.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        files.extend(paths.into_iter().filter(|path| is_flow(path)));
+    }
+    files
 }
 
 /// The flow that was typed: a file, or the name of a flow.

@@ -19,6 +19,7 @@ pub mod logging;
 pub mod machine;
 pub mod messengers;
 pub mod output;
+pub mod payload;
 pub mod programs;
 pub mod serving;
 pub mod settings;

@@ -6,6 +6,7 @@ mod answers;
 mod door;
 mod drivers;
 mod enrolment;
+mod flows;
 mod missed;
 mod orders;
 mod places;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::delivery::{Delivery, Verdict};
-use miyabi_core::trigger::{Matched, Order, TriggerSettings};
+use miyabi_core::trigger::{Matched, Order, RuleNote};
 use miyabi_server::Arrivals;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
@@ -26,6 +27,7 @@ use tracing::{error, info, warn};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::triggers::Book;
 use crate::wiring::Home;
 use enrolment::Enrolment;
 use places::Places;
@@ -47,6 +49,8 @@ pub struct Serving {
 enum Done {
     /// It is handled.
     Settled(Verdict),
+    /// It is handled, and this is what each rule made of it.
+    Noted(Verdict, Vec<RuleNote>),
     /// It is handled at that time.
     Later(Timestamp),
 }
@@ -63,12 +67,12 @@ impl Serving {
     pub fn new(
         context: &Context,
         home: Arc<Home>,
-        rules: TriggerSettings,
+        book: Arc<Book>,
         interrupt: &Arc<Interrupt>,
     ) -> Result<Self, CliError> {
         let shared = Shared {
             context: context.clone(),
-            rules,
+            book,
             interrupt: Arc::clone(interrupt),
             places: Places::new(home.settings.serve.max_runs.max(1) as usize),
             rested: Arc::new(Notify::new()),
@@ -146,6 +150,13 @@ impl Serving {
         let Verdict::Accepted { trigger } = &delivery.verdict else { return None };
         let verdict = match self.carry_out(delivery, trigger).await {
             Ok(Done::Settled(verdict)) => verdict,
+            Ok(Done::Noted(verdict, rules)) => {
+                if let Err(failure) = self.first.home.deliveries.note(&delivery.key, &rules).await {
+                    error!(delivery.key = %delivery.key, "what rules made of it cannot be noted: {failure}");
+                    return Some(self.after(AFTER_FAILURE.as_secs()));
+                }
+                verdict
+            }
             Ok(Done::Later(at)) => return Some(at),
             Err(error) => {
                 warn!(delivery.key = %delivery.key, "a delivery is tried again: {}", error.render());

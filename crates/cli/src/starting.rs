@@ -11,6 +11,7 @@ use miyabi_core::plan::Work;
 use miyabi_core::ports::{Created, Ids, NewRun, RunFilter, RunRow};
 use miyabi_core::rules;
 use miyabi_core::session::Adapter;
+use miyabi_core::subject::{About, Cause, RunSubject, is_newer, lane_of_issue};
 use miyabi_core::untrusted;
 use miyabi_core::worktree::RepoState;
 use serde_json::Value;
@@ -111,11 +112,52 @@ pub async fn open_issue(home: &Home, number: IssueNumber) -> Result<Issue, CliEr
     Ok(issue)
 }
 
-/// The run of this issue that has not ended.
+/// The run that carries this issue to a change and has not ended. Runs on payloads about it are others.
 pub async fn live_run(home: &Home, issue: IssueNumber) -> Result<Option<RunRow>, CliError> {
-    let filter = RunFilter { live: true, issue: Some(issue), ..RunFilter::default() };
+    let filter = RunFilter { live: true, lane: Some(lane_of_issue(issue)), ..RunFilter::default() };
     let runs = home.store.runs(&filter).await?;
     Ok(runs.into_iter().find(|run| run.repo == home.repo))
+}
+
+/// The live run of this flow that a run about this would join; one at another commit is none, its place is taken.
+pub async fn live_run_about(
+    home: &Home,
+    flow: &str,
+    subject: Option<&RunSubject>,
+) -> Result<Option<RunRow>, CliError> {
+    let head = subject.and_then(|subject| subject.head.as_ref());
+    let run = live_run_in(home, flow, subject).await?;
+    Ok(run.filter(|run| !is_newer(head, run.head.as_ref())))
+}
+
+/// The newest live run of this flow about this, at whatever commit.
+pub async fn live_run_in(
+    home: &Home,
+    flow: &str,
+    subject: Option<&RunSubject>,
+) -> Result<Option<RunRow>, CliError> {
+    let about = subject.map_or_else(String::new, |subject| subject.about.to_string());
+    let lane = Some(format!("flow:{flow}/{about}"));
+    let runs = home.store.runs(&RunFilter { live: true, lane, ..RunFilter::default() }).await?;
+    // An older one may still be ending.
+    Ok(runs.into_iter().find(|run| run.repo == home.repo))
+}
+
+/// Has the run begin at the commit that it is about, which is fetched if need be. Errors: it cannot be had.
+pub async fn at_head(home: &Home, start: &mut Start, subject: Option<&RunSubject>) -> Result<(), CliError> {
+    let Some(RunSubject { about, head: Some(head) }) = subject else { return Ok(()) };
+    let branch = match about {
+        About::Branch { name } => Some(name.as_str()),
+        About::Issue { .. } | About::Change { .. } | About::Commit { .. } => None,
+    };
+    let change = subject.and_then(RunSubject::change);
+    if !home.worktrees.bring(head, change, branch).await? {
+        return Err(CliError::input(format!("commit {head}, the head of {}, cannot be had", about.shown()))
+            .because("it is neither in the repository nor on the remote")
+            .hint("it may have been replaced by a newer push; otherwise fetch it into the repository"));
+    }
+    start.state.head = head.clone();
+    Ok(())
 }
 
 /// Who asks for a run, and how.
@@ -125,18 +167,20 @@ pub struct Asked {
     pub actor: String,
     /// How: `cli`, `label`, `comment` …
     pub trigger: String,
+    /// The delivery, if it was one.
+    pub cause: Option<Cause>,
 }
 
 impl Asked {
     /// By somebody who typed a command.
     pub fn typed(actor: impl Into<String>) -> Self {
-        Self { actor: actor.into(), trigger: "cli".to_owned() }
+        Self { actor: actor.into(), trigger: "cli".to_owned(), cause: None }
     }
 }
 
 /// Begins a run of an issue, or joins the one that lives.
 pub async fn begin(home: &Home, start: &Start, issue: Issue, asked: &Asked) -> Result<Entry, CliError> {
-    begin_with(home, start, issue, asked, None).await
+    begin_with(home, start, issue, asked, None).await.map(|(entry, _)| entry)
 }
 
 /// What a run is told that does not begin with an issue alone.
@@ -148,18 +192,22 @@ pub struct Told {
     pub source: Option<String>,
     /// What happened.
     pub event: Option<String>,
+    /// What it is about.
+    pub subject: Option<RunSubject>,
 }
 
-/// As [`begin`], and the run is told this. Errors: the payload is too large.
+/// As [`begin`], and the run is told this; says what became of it, too. Errors: the payload is too large.
 pub async fn begin_with(
     home: &Home,
     start: &Start,
     issue: Issue,
     asked: &Asked,
     told: Option<Told>,
-) -> Result<Entry, CliError> {
-    let (mut payload, source, event) =
-        told.map_or((None, None, None), |told| (Some(told.payload), told.source, told.event));
+) -> Result<(Entry, Created), CliError> {
+    let (mut payload, source, event, subject) = match told {
+        Some(Told { payload, source, event, subject }) => (Some(payload), source, event, subject),
+        None => (None, None, None, None),
+    };
     if let Some(payload) = &mut payload {
         home.redactor.clean(payload);
         let bytes = payload.to_string().len();
@@ -198,12 +246,19 @@ pub async fn begin_with(
         source,
         event,
         cast: start.cast.clone(),
+        subject,
+        cause: asked.cause.clone(),
     };
     let created = home.store.create_run(&NewRun { id: id.clone(), started }, home.clock.now()).await?;
-    Ok(match created {
-        Created::New(run) => Entry { id, number: run, issue: number, is_new: true },
-        Created::Joined(id, run) => Entry { id, number: run, issue: number, is_new: false },
-    })
+    let entry = match &created {
+        Created::New(run) | Created::Replaced(run, _) => {
+            Entry { id, number: *run, issue: number, is_new: true }
+        }
+        Created::Joined(id, run) | Created::Again(id, run) => {
+            Entry { id: id.clone(), number: *run, issue: number, is_new: false }
+        }
+    };
+    Ok((entry, created))
 }
 
 /// Who types the command: git's name for them, or the account's.

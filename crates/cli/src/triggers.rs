@@ -1,12 +1,18 @@
 //! What starts runs in a repository: the built-in rules with the settings' words, then its own file of rules.
 
+mod book;
+mod files;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use miyabi_core::trigger::{On, Rule, TriggerSettings};
+pub use book::Book;
+use miyabi_core::session::Adapter;
+use miyabi_core::trigger::{ISSUE_FLOW, On, Rule, TriggerSettings, check_prompt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::output::clean::clean_line;
 use crate::times;
 use crate::wiring::Home;
 
@@ -24,15 +30,32 @@ pub fn path(root: &Path) -> PathBuf {
     root.join(".miyabi").join("triggers.yaml")
 }
 
-/// All rules of a repository. Errors: its file cannot be read or understood, with the place.
+/// The words of the settings that rules are made of.
+pub type Words = crate::settings::TriggerSettings;
+
+/// All rules of a repository. Errors: its file of rules cannot be read or understood, with the place.
 pub fn load(home: &Home) -> Result<TriggerSettings, CliError> {
-    let settings = &home.settings.trigger;
-    let mut rules = own(&home.root)?;
-    rules.push(Rule::new("label", "issue", On::Label { labels: settings.labels.clone() }));
-    rules.push(Rule::new("comment", "issue", On::Comment));
+    of(&home.root, &home.settings.trigger)
+}
+
+/// All rules of the repository at `root`: its own, the built-in ones with these words, and those of its flow files.
+pub fn of(root: &Path, words: &Words) -> Result<TriggerSettings, CliError> {
+    let mut settings = without_own(root, words);
+    settings.rules.splice(0..0, own(root)?);
+    Ok(settings)
+}
+
+/// The same without the repository's own file of rules.
+fn without_own(root: &Path, words: &Words) -> TriggerSettings {
+    let mut rules = vec![
+        Rule::new("label", ISSUE_FLOW, On::Label { labels: words.labels.clone() }),
+        Rule::new("comment", ISSUE_FLOW, On::Comment),
+    ];
+    let (of_files, broken) = files::rules(root);
+    rules.extend(of_files);
     let mut mentions = vec!["/agent".to_owned()];
-    mentions.extend(Some(settings.mention.clone()).filter(|mention| !mention.is_empty()));
-    Ok(TriggerSettings { rules, mentions, bots: settings.bots.clone(), ..TriggerSettings::default() })
+    mentions.extend(Some(words.mention.clone()).filter(|mention| !mention.is_empty()));
+    TriggerSettings { rules, mentions, bots: words.bots.clone(), broken, ..TriggerSettings::default() }
 }
 
 /// The rules in the repository's own file.
@@ -56,13 +79,44 @@ pub fn own(root: &Path) -> Result<Vec<Rule>, CliError> {
     Ok(file.rules)
 }
 
-/// What the form of a rule does not say. Errors: its time cannot be read, or it names no label.
+/// What the form of a rule does not say. Errors: its time or prompt cannot be read, or it names no label or event.
 fn check(rule: &Rule) -> Result<(), CliError> {
-    let On::Schedule { cron, labels } = &rule.on else { return Ok(()) };
-    times::parse(cron)?;
-    if labels.is_empty() {
-        return Err(CliError::input(format!("rule `{}` has a time and no label", rule.name))
-            .hint("name the label of the issues that get a run then"));
+    let name = clean_line(&rule.name);
+    let wrong = |what: &str| CliError::input(format!("rule `{name}` {what}"));
+    match &rule.on {
+        On::Schedule { cron, labels } => {
+            times::parse(cron)?;
+            if labels.is_empty() && rule.is_of_issues() {
+                return Err(
+                    wrong("has a time and no label").hint("name the label of the issues that get a run then")
+                );
+            }
+            if !labels.is_empty() && !rule.is_of_issues() {
+                return Err(wrong("has a time and labels").hint(
+                    "labels choose the issues that the flow `issue` is for; other flows begin by themselves",
+                ));
+            }
+        }
+        On::Event { events, .. } => {
+            if events.is_empty() {
+                return Err(wrong("names no event").hint("for example `pull_request.opened`"));
+            }
+            if rule.is_of_issues() {
+                return Err(wrong("starts the flow `issue` with an event")
+                    .hint("it starts by a label, a comment or a time; other flows start by events"));
+            }
+        }
+        On::Label { .. } | On::Comment => {}
+    }
+    if rule.is_of_issues() && (rule.agent.is_some() || rule.prompt.is_some() || !rule.skills.is_empty()) {
+        return Err(wrong("gives the flow `issue` an agent, a prompt or skills")
+            .hint("these are for flows on payloads; the flow `issue` has `agent.default` and its own file"));
+    }
+    if let Some(agent) = &rule.agent {
+        agent.parse::<Adapter>().map_err(|why| wrong("names an agent that is none").because(why))?;
+    }
+    if let Some(prompt) = &rule.prompt {
+        check_prompt(prompt).map_err(|why| wrong("has a prompt that cannot be filled in").because(why))?;
     }
     Ok(())
 }
@@ -70,12 +124,34 @@ fn check(rule: &Rule) -> Result<(), CliError> {
 /// Adds a rule to the repository's own file. Errors: there is one of that name.
 pub fn add(root: &Path, rule: Rule) -> Result<PathBuf, CliError> {
     let mut rules = own(root)?;
+    let of_file = files::rules(root).0.into_iter().find(|known| known.name == rule.name);
+    if let Some(file) = of_file.and_then(|known| known.from) {
+        return Err(CliError::input(format!("the flow file `{file}` is a rule `{}` already", rule.name))
+            .hint("give it another name"));
+    }
     if rules.iter().any(|known| known.name == rule.name) {
         return Err(CliError::input(format!("there is a rule `{}` already", rule.name))
             .hint(format!("give it another name, or change it in `{}`", path(root).display())));
     }
     check(&rule)?;
     rules.push(rule);
+    write(root, rules)
+}
+
+/// Takes a rule out of the repository's own file. Errors: there is none of that name.
+pub fn remove(root: &Path, name: &str) -> Result<PathBuf, CliError> {
+    let mut rules = own(root)?;
+    let before = rules.len();
+    rules.retain(|rule| rule.name != name);
+    if rules.len() == before {
+        let error =
+            CliError::input(format!("there is no rule `{}` in the repository's own", clean_line(name)));
+        return Err(error.hint("`miyabi trigger list` names them; a flow file's own rule is its `trigger`"));
+    }
+    write(root, rules)
+}
+
+fn write(root: &Path, rules: Vec<Rule>) -> Result<PathBuf, CliError> {
     let path = path(root);
     let text = serde_saphyr::to_string(&File { rules })
         .map_err(|error| CliError::input("the rule cannot be written").because(error.to_string()))?;

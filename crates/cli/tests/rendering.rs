@@ -82,6 +82,8 @@ fn events() -> Vec<Event> {
         source: None,
         event: None,
         cast: Default::default(),
+        subject: None,
+        cause: None,
     };
     let extension = Extension {
         steps: vec![task(1, "Add the | model", &["analyse"]), task(2, "Hash `x`", &["task-500-1"])],

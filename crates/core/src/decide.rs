@@ -186,14 +186,19 @@ fn finish(run: &Run, events: &mut Vec<EventBody>) {
     }
     let failed = run.steps().iter().find(|state| state.fails_run());
     let (status, reason) = match (&run.cancelled_by, failed) {
-        (Some(by), _) => (Status::Cancelled, format!("cancelled by {by}")),
+        (Some(by), _) => match run.superseded_by {
+            Some(newer) => (Status::Superseded, format!("run {newer} takes its place: {by}")),
+            None => (Status::Cancelled, format!("cancelled by {by}")),
+        },
         (None, Some(state)) => {
             let why = state.failure().map_or_else(String::new, |failure| format!(": {failure}"));
             (Status::Failed, format!("`{}` failed{why}", state.step.id))
         }
         (None, None) => (Status::Succeeded, "all steps done".to_owned()),
     };
-    if status != Status::Succeeded && write::of_end(run, status, &reason, events) {
+    // Of a run whose place was taken nobody is told: the newer one has the word.
+    let is_quiet = matches!(status, Status::Succeeded | Status::Superseded);
+    if !is_quiet && write::of_end(run, status, &reason, events) {
         return;
     }
     events.push(EventBody::RunFinished { status, reason });

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::trigger::Matched;
+use crate::trigger::{Matched, RuleNote};
 
 /// Who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -97,6 +97,8 @@ pub struct Delivery {
     pub body: Arc<[u8]>,
     /// What is to become of it, as far as it is known.
     pub verdict: Verdict,
+    /// What each rule made of it.
+    pub rules: Vec<RuleNote>,
 }
 
 /// Bodies are long and belong to others: their length is enough in a log.
@@ -193,6 +195,7 @@ mod tests {
             headers: BTreeMap::from([("user-agent".to_owned(), "secret".to_owned())]),
             body: Arc::from(&b"secret"[..]),
             verdict: Verdict::ignored("for a test"),
+            rules: Vec::new(),
         };
         let shown = format!("{delivery:?}");
         assert!(shown.contains("bytes: 6") && !shown.contains("secret"), "{shown}");

@@ -18,6 +18,7 @@ use crate::plan::{Extension, Plan};
 use crate::policy::Policy;
 use crate::session::{Adapter, ProcessMark, SessionEnd, Usage};
 use crate::status::Status;
+use crate::subject::{Cause, RunSubject};
 use crate::task::Task;
 
 /// One thing that happened.
@@ -143,14 +144,17 @@ pub enum EventBody {
         /// What, in a few words.
         what: String,
     },
-    /// A person asked for the run to end.
+    /// The run is to end: a person asked for it, or a newer run takes its place.
     CancelRequested {
         /// Who.
         by: String,
+        /// The number of the run that takes its place; none: nothing does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        superseded_by: Option<RunNumber>,
     },
     /// The run ended. Always the last event.
     RunFinished {
-        /// `succeeded`, `failed` or `cancelled`.
+        /// `succeeded`, `failed`, `cancelled` or `superseded`.
         status: Status,
         /// In one sentence.
         reason: String,
@@ -213,6 +217,13 @@ pub struct RunStarted {
     /// The agents that its flow names, as they were when it began.
     #[serde(default, skip_serializing_if = "Cast::is_empty")]
     pub cast: Cast,
+    /// What a run on a payload is about; none: nothing in particular. Of runs of one flow about the same thing one
+    /// lives at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<RunSubject>,
+    /// The delivery that had it begin; none: a person or the time did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// An agent program that was started.

@@ -25,7 +25,7 @@ pub use step::{Phase, StepState};
 
 use crate::analysis::Analysis;
 use crate::event::{Escalation, RunStarted};
-use crate::ids::{CommitId, EscalationId, IntentId, RunId, SessionId, StepId};
+use crate::ids::{CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
 use crate::intent::{Intent, Receipt};
 use crate::plan::{Uses, Work};
 use crate::policy::Policy;
@@ -51,6 +51,8 @@ pub struct Run {
     pub ended: Option<(Status, String)>,
     /// Who asked for its end.
     pub cancelled_by: Option<String>,
+    /// The number of the run that takes its place, if that is why it is to end.
+    pub superseded_by: Option<RunNumber>,
     /// Sessions in order of start.
     pub sessions: Vec<SessionState>,
     /// Questions without an answer.

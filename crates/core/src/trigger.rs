@@ -4,6 +4,7 @@
 //! guessed from a name.
 
 mod command;
+mod flows;
 mod occurrence;
 mod order;
 mod settings;
@@ -12,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use command::Command;
 use command::Said;
+pub use flows::{Wanted, check_prompt, wanted};
 pub use occurrence::{Actor, Happening, Occurrence, Subject};
-pub use order::{Matched, Need, Notice, Order, Permission, Place};
-pub use settings::{Conditions, On, Rule, TriggerSettings};
+pub use order::{Matched, Need, Notice, Order, Permission, Place, RuleNote, RuleOutcome};
+pub use settings::{Broken, Conditions, ISSUE_FLOW, On, Rule, TriggerSettings};
 
 use crate::delivery::Verdict;
 use crate::plain;
@@ -42,11 +44,27 @@ impl From<TriggerDecision> for Verdict {
 
 /// What follows from something that happened, by these rules. `now` tells what is too old to be obeyed.
 pub fn decide(seen: &Occurrence, settings: &TriggerSettings, now: Timestamp) -> TriggerDecision {
-    match judge(seen, settings, now) {
-        Ok(matched) => TriggerDecision::Accepted(matched),
+    weigh(seen, settings, now).0
+}
+
+/// As [`decide`], with what each rule made of it.
+pub fn weigh(
+    seen: &Occurrence,
+    settings: &TriggerSettings,
+    now: Timestamp,
+) -> (TriggerDecision, Vec<RuleNote>) {
+    let order = judge(seen, settings, now);
+    let (starts, notes) = flows::starts(seen, settings, now, &order);
+    let decision = match order {
+        Ok(matched) => TriggerDecision::Accepted(Matched { starts, ..matched }),
+        Err(_) if !starts.is_empty() => {
+            let matched = accepted(seen, "flows", Order::Flows, Vec::new());
+            TriggerDecision::Accepted(Matched { starts, ..matched })
+        }
         Err(No::Ignored(reason)) => TriggerDecision::Ignored(reason),
         Err(No::Rejected(reason)) => TriggerDecision::Rejected(reason),
-    }
+    };
+    (decision, notes)
 }
 
 /// Why nothing is to be done.
@@ -124,11 +142,11 @@ fn start(
         Asked::Comment(_) => "no rule lets a comment start a run here".to_owned(),
     };
     let of_repo = |rule: &&Rule| rule.repo.as_deref().is_none_or(|wanted| same(wanted, repo));
-    for rule in settings.rules.iter().filter(of_repo) {
+    for rule in settings.rules.iter().filter(of_repo).filter(|rule| rule.is_of_issues()) {
         let fits = match (&rule.on, &asked) {
             (On::Label { labels }, Asked::Label(label)) => labels.iter().any(|known| same(known, label)),
             (On::Comment, Asked::Comment(_)) => true,
-            (On::Label { .. } | On::Comment | On::Schedule { .. }, _) => false,
+            (On::Label { .. } | On::Comment | On::Schedule { .. } | On::Event { .. }, _) => false,
         };
         if !fits {
             continue;
@@ -222,6 +240,7 @@ fn accepted(seen: &Occurrence, rule: &str, order: Order, needs: Vec<Need>) -> Ma
         actor: seen.actor.as_ref().map(|actor| actor.login.clone()),
         order,
         needs,
+        starts: Vec::new(),
     }
 }
 

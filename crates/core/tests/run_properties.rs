@@ -45,7 +45,12 @@ fn drive(plan: Plan, dice: &mut Dice, cancel: bool) -> (Run, Vec<Event>) {
             .map(|state| (state.step.clone(), state.attempt))
             .collect();
         if cancel && dice.roll(12) == 5 {
-            append(&mut run, &mut log, EventBody::CancelRequested { by: "dice".to_owned() }, now);
+            append(
+                &mut run,
+                &mut log,
+                EventBody::CancelRequested { by: "dice".to_owned(), superseded_by: None },
+                now,
+            );
         } else if !writes.is_empty() && (running.is_empty() || dice.roll(2) == 0) {
             let write = &writes[0];
             let state = run.step(&write.step).unwrap();

@@ -275,7 +275,10 @@ async fn a_cancel_from_another_process_is_seen_while_a_step_runs() {
     let other = engine(&stage.store, &stage.forge, &stage.agents, &stage.clock, &stage.runner);
     let cancel = async {
         hanging.notified().await;
-        other.tell(&stage.run, &[EventBody::CancelRequested { by: "eve".to_owned() }]).await.unwrap();
+        other
+            .tell(&stage.run, &[EventBody::CancelRequested { by: "eve".to_owned(), superseded_by: None }])
+            .await
+            .unwrap();
         stage.clock.advance_to_next_wake().await;
     };
     let (rest, ()) = tokio::join!(stage.engine.drive(&stage.run, never_stop()), cancel);

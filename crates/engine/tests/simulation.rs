@@ -249,7 +249,8 @@ impl World {
             2 => self.tell(EventBody::Signalled { what: "a delivery".to_owned() }).await,
             3 => self.answer().await,
             4 if roll(&self.dice, 40) == 0 => {
-                self.tell(EventBody::CancelRequested { by: "somebody".to_owned() }).await;
+                self.tell(EventBody::CancelRequested { by: "somebody".to_owned(), superseded_by: None })
+                    .await;
             }
             5..=9 => self.clock.advance(SignedDuration::from_mins(7)),
             10..=20 => {

@@ -6,6 +6,7 @@
 mod access;
 mod cache;
 mod change;
+mod changes;
 mod client;
 mod error;
 mod jwt;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miyabi_core::failure::Failure;
-use miyabi_core::ids::{CommitId, RunId, TreeId};
+use miyabi_core::ids::{ChangeNumber, CommitId, RunId, TreeId};
 use miyabi_core::ports::{AddedLine, Worktrees};
 use miyabi_core::worktree::{
     Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
@@ -132,6 +132,17 @@ impl Worktrees for GitWorktrees {
     async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
         let (repository, branch) = (self.settled().await?, branch.to_owned());
         carry(async move { repository.base_tip(&branch).await }).await
+    }
+
+    async fn bring(
+        &self,
+        commit: &CommitId,
+        change: Option<ChangeNumber>,
+        branch: Option<&str>,
+    ) -> Result<bool, Failure> {
+        let repository = self.settled().await?;
+        let (commit, branch) = (commit.clone(), branch.map(str::to_owned));
+        carry(async move { repository.bring_commit(&commit, change, branch.as_deref()).await }).await
     }
 
     async fn tree(&self, commit: &CommitId) -> Result<TreeId, Failure> {

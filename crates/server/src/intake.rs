@@ -100,7 +100,8 @@ fn judge(
         .map_err(|refusal| (refusal.as_str(), refused(door, refusal)))?;
     let received =
         webhook::read(door.provider, headers, body).map_err(|error| ("malformed", malformed(&error)))?;
-    let decision = trigger::decide(&received.occurrence, &settings.triggers, received_at);
+    let rules = settings.triggers.rules(received.occurrence.repo.as_deref());
+    let (decision, rules) = trigger::weigh(&received.occurrence, &rules, received_at);
     Ok(Delivery {
         key: received.key,
         event: received.event,
@@ -111,6 +112,7 @@ fn judge(
         headers: received.headers,
         body: Arc::from(&body[..]),
         verdict: decision.into(),
+        rules,
     })
 }
 

@@ -19,5 +19,5 @@ mod stream;
 pub use live::Live;
 pub use routes::app;
 pub use serve::{ServeError, run};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, RuleSource, Rules, Settings};
 pub use state::{Answers, Arrivals, Ports, Refused, Server};

@@ -54,8 +54,13 @@ struct Watched {
 impl Store for Watched {
     async fn create_run(&self, new: &NewRun, at: Timestamp) -> Result<Created, StoreError> {
         let created = self.store.create_run(new, at).await?;
-        if let Created::New(_) = created {
-            self.live.tell(&new.id);
+        match &created {
+            Created::New(_) => self.live.tell(&new.id),
+            Created::Replaced(_, older) => {
+                self.live.tell(older);
+                self.live.tell(&new.id);
+            }
+            Created::Joined(..) | Created::Again(..) => {}
         }
         Ok(created)
     }

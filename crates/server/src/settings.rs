@@ -1,8 +1,50 @@
 //! What the server is told when it starts. Nothing is read from anywhere here.
 
+use std::fmt;
+use std::sync::Arc;
+
 use miyabi_core::delivery::Provider;
 use miyabi_core::trigger::TriggerSettings;
 use miyabi_forge::webhook::Secrets;
+
+/// Where the rules of repositories are known; they may change while the server runs.
+pub trait RuleSource: Send + Sync {
+    /// The rules for a delivery about that repository.
+    fn rules(&self, repo: Option<&str>) -> Arc<TriggerSettings>;
+}
+
+impl RuleSource for TriggerSettings {
+    fn rules(&self, _repo: Option<&str>) -> Arc<TriggerSettings> {
+        Arc::new(self.clone())
+    }
+}
+
+/// The rules that deliveries are judged by.
+#[derive(Clone)]
+pub struct Rules(Arc<dyn RuleSource>);
+
+impl Rules {
+    /// Those of that source.
+    pub fn of(source: Arc<dyn RuleSource>) -> Self {
+        Self(source)
+    }
+
+    pub(crate) fn rules(&self, repo: Option<&str>) -> Arc<TriggerSettings> {
+        self.0.rules(repo)
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self(Arc::new(TriggerSettings::default()))
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").finish_non_exhaustive()
+    }
+}
 
 /// Everything that the server is told.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +56,7 @@ pub struct Settings {
     /// Secrets of webhooks of any CI.
     pub ci: Secrets,
     /// What may start what.
-    pub triggers: TriggerSettings,
+    pub triggers: Rules,
     /// Tokens that open the read API; without one it is open to this machine alone.
     pub token: Secrets,
     /// Names by which browsers and clients reach the read API, without port; addresses and `localhost` always count.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::failure::Failure;
 use miyabi_core::ports::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
-use miyabi_core::trigger::Matched;
+use miyabi_core::trigger::{Matched, RuleNote};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::error::{Doing, Error};
@@ -44,6 +44,21 @@ impl Deliveries for SqliteStore {
         Ok(self.write(move |connection| settle(connection, &key, &columns, at)).await?)
     }
 
+    async fn note(&self, key: &DeliveryKey, rules: &[RuleNote]) -> Result<(), Failure> {
+        let (key, rules) = (key.clone(), rules.to_vec());
+        let sql = "UPDATE deliveries SET rules = ?3 WHERE provider = ?1 AND delivery_id = ?2";
+        let note = move |connection: &Connection| {
+            let noted = connection
+                .prepare_cached(sql)
+                .and_then(|mut update| update.execute(params![key.provider.as_str(), key.id, Json(&rules)]));
+            match noted.doing("note what rules made of a delivery")? {
+                0 => Err(Error::NoDelivery(key.clone())),
+                _ => Ok(()),
+            }
+        };
+        Ok(self.write(note).await?)
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<u64, Failure> {
         let sql = "DELETE FROM deliveries WHERE handled_at IS NOT NULL AND received_at < ?1";
         let forget = move |connection: &Connection| {
@@ -78,13 +93,14 @@ impl Columns {
 }
 
 fn record(connection: &Connection, delivery: &Delivery, columns: &Columns) -> Result<Recorded, Error> {
-    let Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict: _ } = delivery;
+    let Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict: _, rules } =
+        delivery;
     let handled_at = (!columns.is_open()).then_some(Time(*received_at));
     let inserted = connection
         .prepare_cached(
             "INSERT INTO deliveries (provider, delivery_id, event, action, repo, sent_at, received_at, verdict,
-                                     reason, trigger, handled_at, bytes, headers, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                                     reason, trigger, handled_at, bytes, headers, body, rules)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT (provider, delivery_id) DO NOTHING",
         )
         .and_then(|mut insert| {
@@ -103,6 +119,7 @@ fn record(connection: &Connection, delivery: &Delivery, columns: &Columns) -> Re
                 Count(u64::try_from(body.len()).unwrap_or(u64::MAX)),
                 Json(headers),
                 &body[..],
+                (!rules.is_empty()).then_some(Json(rules)),
             ])
         })
         .doing("record a delivery")?;
@@ -144,7 +161,7 @@ fn find(connection: &Connection, key: &DeliveryKey) -> Result<Option<Delivery>, 
 
 fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, Error> {
     let mut sql = "SELECT provider, delivery_id, event, action, repo, sent_at, received_at, verdict, reason,
-                          trigger, handled_at, bytes
+                          trigger, handled_at, bytes, rules
                    FROM deliveries WHERE true"
         .to_owned();
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
@@ -182,14 +199,18 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         bytes: row.get::<_, Count>("bytes")?.0,
         verdict: verdict(row)?,
         handled_at: row.get::<_, Option<Time>>("handled_at")?.map(|Time(at)| at),
+        rules: row
+            .get::<_, Option<Json<Vec<RuleNote>>>>("rules")?
+            .map(|Json(rules)| rules)
+            .unwrap_or_default(),
     })
 }
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let DeliveryRow { key, event, action, repo, sent_at, received_at, verdict, .. } = listed(row)?;
+    let DeliveryRow { key, event, action, repo, sent_at, received_at, verdict, rules, .. } = listed(row)?;
     let Json(headers) = row.get("headers")?;
     let body = row.get_ref("body")?.as_blob()?.into();
-    Ok(Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict })
+    Ok(Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict, rules })
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<DeliveryKey> {

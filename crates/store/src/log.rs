@@ -1,10 +1,11 @@
 //! The log itself: beginning runs, appending to them, reading them back.
 
 use jiff::Timestamp;
-use miyabi_core::event::{Event, EventBody};
-use miyabi_core::ids::{RunId, RunNumber};
+use miyabi_core::event::{Event, EventBody, RunStarted};
+use miyabi_core::ids::{CommitId, RunId, RunNumber};
 use miyabi_core::ports::{Created, NewRun};
 use miyabi_core::status::Status;
+use miyabi_core::subject::{is_newer, taking_its_place};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Doing, Error};
@@ -52,11 +53,25 @@ impl Batch {
     }
 }
 
-/// Begins a run, or finds the live one of the same repo and issue.
+/// Begins a run; or finds the live one of its lane, or the one that the same delivery began.
 pub(crate) fn create(connection: &Connection, new: &NewRun, at: Timestamp) -> Result<Created, Error> {
     let started = &new.started;
-    if let Some((id, number)) = live(connection, &started.repo, started.issue.number)? {
-        return Ok(Created::Joined(id, number));
+    let cause = started.cause.as_ref().map(ToString::to_string);
+    if let Some(cause) = &cause
+        && let Some(found) = find(connection, "cause = ?2", &started.repo, cause)?
+    {
+        return Ok(Created::Again(found.id, found.number));
+    }
+    let (lane, head) = (started.lane(), started.subject.as_ref().and_then(|subject| subject.head.as_ref()));
+    let live = "lane = ?2 AND completion_time IS NULL AND superseded_by IS NULL";
+    let older = match &lane {
+        Some(lane) => find(connection, live, &started.repo, lane)?,
+        None => None,
+    };
+    if let Some(older) = &older
+        && !is_newer(head, older.head.as_ref())
+    {
+        return Ok(Created::Joined(older.id.clone(), older.number));
     }
     if end(connection, &new.id)?.is_some() {
         return Err(Error::RunExists(new.id.clone()));
@@ -64,12 +79,16 @@ pub(crate) fn create(connection: &Connection, new: &NewRun, at: Timestamp) -> Re
     let mut started = started.clone();
     started.number = next_number(connection, &started.repo)?;
     let number = started.number;
+    if let Some(older) = &older {
+        give_way(connection, older, &started, at)?;
+    }
     let body = EventBody::RunStarted(Box::new(started.clone()));
     let text = encode(&body)?;
     connection
         .prepare_cached(
-            "INSERT INTO runs (id, number, repo, issue, title, flow, status, stage, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8)",
+            "INSERT INTO runs (id, number, repo, issue, title, flow, status, stage, started_at, lane, subject, head,
+                               cause)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9, ?10, ?11, ?12)",
         )
         .and_then(|mut insert| {
             insert.execute(params![
@@ -81,6 +100,10 @@ pub(crate) fn create(connection: &Connection, new: &NewRun, at: Timestamp) -> Re
                 started.flow,
                 Word(Status::Running),
                 Time(at),
+                lane,
+                started.subject.as_ref().map(|subject| subject.about.to_string()),
+                started.subject.as_ref().and_then(|subject| subject.head.as_ref()).map(CommitId::as_str),
+                cause,
             ])
         })
         .doing("begin a run")?;
@@ -88,7 +111,48 @@ pub(crate) fn create(connection: &Connection, new: &NewRun, at: Timestamp) -> Re
     insert(connection, key, 0, at, &text)?;
     let event = Event { run: new.id.clone(), seq: 0, at, body };
     facts::write(connection, key, &facts::facts(&[event]))?;
-    Ok(Created::New(number))
+    Ok(older.map_or(Created::New(number), |older| Created::Replaced(number, older.id)))
+}
+
+/// A run that stands in the way of another one.
+struct Found {
+    key: i64,
+    id: RunId,
+    number: RunNumber,
+    head: Option<CommitId>,
+}
+
+/// The newest run of which this holds; `?2` stands for `value`.
+fn find(connection: &Connection, holds: &str, repo: &str, value: &str) -> Result<Option<Found>, Error> {
+    let sql = format!(
+        "SELECT key, id, number, head FROM runs WHERE repo = ?1 AND {holds} ORDER BY key DESC LIMIT 1"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| {
+            let found = |row: &rusqlite::Row<'_>| {
+                let (id, Count(number)): (String, _) = (row.get(1)?, row.get(2)?);
+                let head = row.get::<_, Option<String>>(3)?.map(CommitId::from);
+                Ok(Found { key: row.get(0)?, id: RunId::from(id), number, head })
+            };
+            select.query_row([repo, value], found).optional()
+        })
+        .doing("look for a run")
+}
+
+/// Tells a live run that another one takes its place.
+fn give_way(connection: &Connection, older: &Found, newer: &RunStarted, at: Timestamp) -> Result<(), Error> {
+    let text = encode(&taking_its_place(newer, newer.number))?;
+    let (seq, last): (Count, Time) = connection
+        .prepare_cached("SELECT seq + 1, at FROM events WHERE run = ?1 ORDER BY seq DESC LIMIT 1")
+        .and_then(|mut select| select.query_row([older.key], |row| Ok((row.get(0)?, row.get(1)?))))
+        .doing("find the end of a log")?;
+    insert(connection, older.key, seq.0, at.max(last.0), &text)?;
+    connection
+        .prepare_cached("UPDATE runs SET superseded_by = ?2 WHERE key = ?1")
+        .and_then(|mut update| update.execute(params![older.key, Count(newer.number)]))
+        .map(drop)
+        .doing("take the place of a run")
 }
 
 /// The events of a run from `from_seq` on.
@@ -144,21 +208,6 @@ fn end(connection: &Connection, run: &RunId) -> Result<Option<(i64, u64)>, Error
             select.query_row([run.as_str()], end).optional()
         })
         .doing("find the end of a log")
-}
-
-fn live(connection: &Connection, repo: &str, issue: u64) -> Result<Option<(RunId, RunNumber)>, Error> {
-    connection
-        .prepare_cached(
-            "SELECT id, number FROM runs WHERE repo = ?1 AND issue = ?2 AND completion_time IS NULL",
-        )
-        .and_then(|mut select| {
-            let found = |row: &rusqlite::Row<'_>| {
-                let (id, Count(number)): (String, _) = (row.get(0)?, row.get(1)?);
-                Ok((RunId::from(id), number))
-            };
-            select.query_row(params![repo, Count(issue)], found).optional()
-        })
-        .doing("look for a live run")
 }
 
 fn next_number(connection: &Connection, repo: &str) -> Result<RunNumber, Error> {

@@ -25,6 +25,10 @@ pub(crate) fn runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<Ru
         sql.push_str(" AND issue = ?");
         values.push(Box::new(Count(issue)));
     }
+    if let Some(lane) = &filter.lane {
+        sql.push_str(" AND lane = ?");
+        values.push(Box::new(lane.clone()));
+    }
     sql.push_str(" ORDER BY key DESC");
     if let Some(limit) = filter.limit {
         sql.push_str(" LIMIT ?");
@@ -112,6 +116,8 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         completion_time: completion_time.map(|Time(at)| at),
         duration_sec: row.get("duration_sec")?,
         reason: row.get("reason")?,
+        subject: row.get("subject")?,
+        head: row.get::<_, Option<String>>("head")?.map(Into::into),
     })
 }
 

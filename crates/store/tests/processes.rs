@@ -125,6 +125,7 @@ async fn competes() {
             run_id(number)
         }
         Created::Joined(run, _) => run,
+        other => panic!("nothing takes its place: {other:?}"),
     };
     let Created::New(own) = store.create_run(&new_run(100 + number, 500 + number), at(0)).await.unwrap()
     else {

@@ -108,6 +108,8 @@ pub fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         source: None,
         event: None,
         cast: Cast::default(),
+        subject: None,
+        cause: None,
     }
 }
 

@@ -19,7 +19,7 @@ use miyabi_core::policy::Policy;
 use miyabi_core::ports::{NewChange, NewRun};
 use miyabi_core::session::Adapter;
 use miyabi_core::task::Task;
-use miyabi_core::trigger::{Matched, Need, Order, Permission, Place};
+use miyabi_core::trigger::{Matched, Need, Order, Permission, Place, RuleNote, RuleOutcome};
 
 use crate::SeqIds;
 
@@ -138,6 +138,8 @@ pub fn run_started(plan: Plan) -> RunStarted {
         source: None,
         event: None,
         cast: Cast::default(),
+        subject: None,
+        cause: None,
     }
 }
 
@@ -160,6 +162,7 @@ pub fn delivery(id: &str) -> Delivery {
         headers: [("x-github-event".to_owned(), "issues".to_owned())].into(),
         body: br#"{"action":"labeled"}"#.as_slice().into(),
         verdict: Verdict::Accepted { trigger: Box::new(matched(500)) },
+        rules: vec![RuleNote::new("label", RuleOutcome::Match, "label `miyabi`")],
     }
 }
 
@@ -171,5 +174,6 @@ pub fn matched(issue: IssueNumber) -> Matched {
         actor: Some("alice".to_owned()),
         order: Order::Run { flow: "issue".to_owned(), on: Place::Issue(issue), note: String::new() },
         needs: vec![Need::Permission { of: "alice".to_owned(), at_least: Permission::Write }],
+        starts: Vec::new(),
     }
 }

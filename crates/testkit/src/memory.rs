@@ -9,12 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use miyabi_core::event::{Event, EventBody};
+use miyabi_core::event::{Event, EventBody, RunStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{
     Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
+use miyabi_core::subject::{is_newer, taking_its_place};
 
 /// The ports `Store`, `Deliveries` and `LocalRecords` in memory, under the same contracts as the real store.
 #[derive(Default)]
@@ -51,6 +52,14 @@ impl State {
         self.logs.iter().find(|log| log.iter().any(|event| event.run == *run))
     }
 
+    /// The first event of a run.
+    fn began(&self, run: &RunId) -> Option<&RunStarted> {
+        match &self.log(run)?.first()?.body {
+            EventBody::RunStarted(started) => Some(started),
+            _ => None,
+        }
+    }
+
     fn log_mut(&mut self, run: &RunId) -> Option<&mut Vec<Event>> {
         self.logs.iter_mut().find(|log| log.iter().any(|event| event.run == *run))
     }
@@ -62,8 +71,29 @@ impl Store for MemoryStore {
         let mut state = self.state();
         let rows: Vec<RunRow> = state.logs.iter().filter_map(|log| replay::run(log)).collect();
         let of_repo = |row: &&RunRow| row.repo == new.started.repo;
-        let joins = |row: &&RunRow| row.issue == new.started.issue.number && row.completion_time.is_none();
-        if let Some(row) = rows.iter().filter(of_repo).find(joins) {
+        let same_cause = |row: &&RunRow| {
+            new.started.cause.is_some()
+                && state.began(&row.id).is_some_and(|began| began.cause == new.started.cause)
+        };
+        if let Some(row) = rows.iter().filter(of_repo).find(same_cause) {
+            return Ok(Created::Again(row.id.clone(), row.number));
+        }
+        let lane = new.started.lane();
+        let same_lane = |row: &&RunRow| {
+            let began = state.began(&row.id);
+            row.completion_time.is_none() && lane.is_some() && began.and_then(RunStarted::lane) == lane
+        };
+        let gave_way = |row: &RunRow| {
+            let told = |event: &Event| {
+                matches!(event.body, EventBody::CancelRequested { superseded_by: Some(_), .. })
+            };
+            state.log(&row.id).is_some_and(|log| log.iter().any(told))
+        };
+        let older = rows.iter().filter(of_repo).filter(same_lane).find(|row| !gave_way(row)).cloned();
+        let head = new.started.subject.as_ref().and_then(|subject| subject.head.as_ref());
+        if let Some(row) = &older
+            && !is_newer(head, row.head.as_ref())
+        {
             return Ok(Created::Joined(row.id.clone(), row.number));
         }
         if rows.iter().any(|row| row.id == new.id) {
@@ -72,10 +102,18 @@ impl Store for MemoryStore {
         let mut started = new.started.clone();
         started.number = rows.iter().filter(of_repo).map(|row| row.number).max().unwrap_or(0) + 1;
         let number = started.number;
+        let told = taking_its_place(&started, number);
         let body = EventBody::RunStarted(Box::new(started));
         check_readable(&body)?;
+        if let Some(older) = &older
+            && let Some(log) = state.log_mut(&older.id)
+            && let Some(last) = log.last()
+        {
+            let event = Event { run: older.id.clone(), seq: last.seq + 1, at: at.max(last.at), body: told };
+            log.push(event);
+        }
         state.logs.push(vec![Event { run: new.id.clone(), seq: 0, at, body }]);
-        Ok(Created::New(number))
+        Ok(older.map_or(Created::New(number), |older| Created::Replaced(number, older.id)))
     }
 
     async fn append(&self, expected_seq: u64, events: &[Event]) -> Result<(), StoreError> {
@@ -112,6 +150,10 @@ impl Store for MemoryStore {
             (!filter.live || row.completion_time.is_none())
                 && filter.number.is_none_or(|number| row.number == number)
                 && filter.issue.is_none_or(|issue| row.issue == issue)
+                && filter
+                    .lane
+                    .as_ref()
+                    .is_none_or(|lane| state.began(&row.id).and_then(RunStarted::lane).as_ref() == Some(lane))
         };
         let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         Ok(state.logs.iter().rev().filter_map(|log| replay::run(log)).filter(wanted).take(limit).collect())

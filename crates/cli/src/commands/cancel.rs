@@ -35,7 +35,7 @@ pub async fn cancel(args: CancelArgs, context: &Context) -> Result<Exit, CliErro
     }
     if run.cancelled_by.is_none() {
         let by = actor(context, &home.root).await;
-        home.engine(None).tell(&row.id, &[EventBody::CancelRequested { by }]).await?;
+        home.engine(None).tell(&row.id, &[EventBody::CancelRequested { by, superseded_by: None }]).await?;
     }
     if lock::is_driven(&home.runs_folder(), &row.id) {
         context

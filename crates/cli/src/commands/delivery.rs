@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::ports::{DeliveryFilter, DeliveryRow, Recorded};
+use miyabi_core::trigger::Order;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -70,7 +71,7 @@ pub async fn delivery(args: DeliveryArgs, context: &Context) -> Result<Exit, Cli
             let document = json!({
                 "id": delivery.key.to_string(), "event": delivery.event, "action": delivery.action,
                 "repo": delivery.repo, "received_at": delivery.received_at, "sent_at": delivery.sent_at,
-                "headers": delivery.headers, "verdict": delivery.verdict, "body": body,
+                "headers": delivery.headers, "verdict": delivery.verdict, "rules": delivery.rules, "body": body,
             });
             context.output.show(&document, || show(&delivery, &body))?;
         }
@@ -97,10 +98,11 @@ fn replay(home: &Home, delivery: Delivery) -> Result<Delivery, CliError> {
         .map_err(|error| CliError::input(format!("{} cannot be read: {error}", delivery.key)))?;
     // Whoever replays it wants it done, however old it is.
     let rules = miyabi_core::trigger::TriggerSettings { max_age_secs: None, ..triggers::load(home)? };
-    let verdict = miyabi_core::trigger::decide(&received.occurrence, &rules, now).into();
+    let (decision, rules) = miyabi_core::trigger::weigh(&received.occurrence, &rules, now);
     let first = delivery.key.id.split("+replay-").next().unwrap_or_default().to_owned();
     let id = format!("{first}+replay-{}", now.as_millisecond());
-    Ok(Delivery { key: DeliveryKey::new(delivery.key.provider, id), received_at: now, verdict, ..delivery })
+    let key = DeliveryKey::new(delivery.key.provider, id);
+    Ok(Delivery { key, received_at: now, verdict: decision.into(), rules, ..delivery })
 }
 
 async fn find(home: &Home, id: &str) -> Result<Delivery, CliError> {
@@ -113,6 +115,10 @@ async fn find(home: &Home, id: &str) -> Result<Delivery, CliError> {
 
 fn verdict(verdict: &Verdict) -> String {
     match verdict {
+        Verdict::Accepted { trigger } if trigger.order == Order::Flows => {
+            let rules: Vec<_> = trigger.starts.iter().map(|rule| clean_line(&rule.name)).collect();
+            format!("accepted by rule `{}`", rules.join("`, `"))
+        }
         Verdict::Accepted { trigger } => format!("accepted by rule `{}`", clean_line(&trigger.rule)),
         Verdict::Duplicate => "duplicate".to_owned(),
         Verdict::Ignored { reason } | Verdict::Rejected { reason } => {
@@ -125,7 +131,7 @@ fn row(row: &DeliveryRow) -> Value {
     json!({
         "id": row.key.to_string(), "event": row.event, "action": row.action, "repo": row.repo,
         "received_at": row.received_at, "sent_at": row.sent_at, "bytes": row.bytes, "verdict": row.verdict,
-        "handled_at": row.handled_at,
+        "handled_at": row.handled_at, "rules": row.rules,
     })
 }
 
@@ -154,6 +160,9 @@ fn show(delivery: &Delivery, body: &str) -> String {
         clean_line(delivery.action.as_deref().unwrap_or_default())
     ));
     out.push_str(&format!("verdict    {}\n", verdict(&delivery.verdict)));
+    if !delivery.rules.is_empty() {
+        out.push_str(&format!("\n{}\n", super::trigger::notes(&delivery.rules)));
+    }
     for (name, value) in &delivery.headers {
         out.push_str(&format!("{name}: {}\n", clean_line(value)));
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use miyabi_core::delivery::Provider;
 use miyabi_core::failure::Failure;
 use miyabi_forge::webhook::Secrets;
-use miyabi_server::{Live, Ports, ServeError, Server, Settings};
+use miyabi_server::{Live, Ports, RuleSource, Rules, ServeError, Server, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -16,7 +16,7 @@ use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::interrupt::Interrupt;
 use crate::serving::Serving;
-use crate::triggers;
+use crate::triggers::{self, Book};
 use crate::wiring::{Access, Home, prepare_build_folder};
 
 /// Take deliveries in, and run what they ask for
@@ -55,11 +55,10 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
         CliError::input(format!("`serve.listen` is `{}`, which is no address", home.settings.serve.listen))
             .hint("write address and port, such as `127.0.0.1:8095`")
     })?;
-    let settings = settings(context, &home, args.hosts).await?;
+    let (settings, book) = settings(context, &home, args.hosts).await?;
     if !address.ip().is_loopback() && settings.token.is_empty() {
         return Err(Failure::from(ServeError::NeedsToken(address)).into());
     }
-    let rules = settings.triggers.clone();
     let listener = TcpListener::bind(address).await.map_err(|error| {
         CliError::new(exit::UNAVAILABLE, format!("listen on {address}"))
             .because(error.to_string())
@@ -71,7 +70,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
 
     let home = Arc::new(home);
     let interrupt = Arc::new(Interrupt::listen(context.output));
-    let serving = Arc::new(Serving::new(context, Arc::clone(&home), rules, &interrupt)?);
+    let serving = Arc::new(Serving::new(context, Arc::clone(&home), book, &interrupt)?);
     let ports = Ports {
         store: Arc::clone(&home.store),
         deliveries: Arc::clone(&home.deliveries),
@@ -106,7 +105,11 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
     Ok(exit::DONE)
 }
 
-async fn settings(context: &Context, home: &Home, hosts: Vec<String>) -> Result<Settings, CliError> {
+async fn settings(
+    context: &Context,
+    home: &Home,
+    hosts: Vec<String>,
+) -> Result<(Settings, Arc<Book>), CliError> {
     let secrets = |name: &str| context.var(name).map(Secrets::parse).unwrap_or_default();
     let mut rules = triggers::load(home)?;
     if let Some(github) = &home.github {
@@ -116,13 +119,15 @@ async fn settings(context: &Context, home: &Home, hosts: Vec<String>) -> Result<
         let login = github.login().await?;
         rules.own.extend(login.ends_with("[bot]").then_some(login));
     }
-    Ok(Settings {
+    let book = Arc::new(Book::new(&home.repo, &home.root, &home.settings.trigger, rules));
+    let settings = Settings {
         github: secrets(SECRETS[0].1),
         gitlab: secrets(SECRETS[1].1),
         ci: secrets(SECRETS[2].1),
-        triggers: rules,
+        triggers: Rules::of(Arc::clone(&book) as Arc<dyn RuleSource>),
         token: secrets(API_TOKEN),
         hosts,
         ..Settings::default()
-    })
+    };
+    Ok((settings, book))
 }

@@ -101,7 +101,12 @@ pub fn describe(run: &Run, event: &Event) -> String {
         EventBody::IntentFailed { intent, failure } => {
             format!("could not write {}: {}", clean_line(intent.as_str()), short(&failure.message, 300))
         }
-        EventBody::CancelRequested { by } => format!("{} asked for the end of the run", short(by, 60)),
+        EventBody::CancelRequested { by, superseded_by: None } => {
+            format!("{} asked for the end of the run", short(by, 60))
+        }
+        EventBody::CancelRequested { by, superseded_by: Some(newer) } => {
+            format!("run {newer} takes its place: {}", short(by, 200))
+        }
         EventBody::RunFinished { status, reason } => {
             let time = event.at.duration_since(run.started_at);
             format!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider};
 use miyabi_core::ports::DeliveryFilter;
-use miyabi_core::trigger::{decide, is_addressed};
+use miyabi_core::trigger::{is_addressed, weigh};
 use miyabi_forge::{GitHubForge, SeenComment, webhook};
 use serde_json::{Value, json};
 use tracing::info;
@@ -27,12 +27,13 @@ impl Site {
     /// what was said before we came was not said to us.
     pub(super) async fn hear_missed(&self, github: &GitHubForge) -> Result<(), CliError> {
         let now = self.home.clock.now();
+        let rules = self.book.of(Some(&self.home.repo));
         if let Some(last) = self.last_look() {
             let since = last.saturating_sub(OVERLAP).unwrap_or(last);
             let told = self.told_since(since.saturating_sub(OVERLAP).unwrap_or(since)).await?;
             for comment in github.comments_since(since).await? {
                 let is_new = comment.created_at >= since && !told.contains(&comment.id);
-                if is_new && is_addressed(&comment.body, &self.rules) {
+                if is_new && is_addressed(&comment.body, &rules) {
                     self.hear(github, &comment, now).await?;
                 }
             }
@@ -61,6 +62,7 @@ impl Site {
         }
         let received = webhook::read(Provider::Github, &headers, body.as_bytes())
             .map_err(|error| CliError::input("a comment cannot be read").because(error.to_string()))?;
+        let (decision, rules) = weigh(&received.occurrence, &self.book.of(Some(&self.home.repo)), now);
         let delivery = Delivery {
             key: DeliveryKey::new(Provider::Github, &id),
             event: received.event,
@@ -70,7 +72,8 @@ impl Site {
             received_at: now,
             headers: received.headers,
             body: Arc::from(body.as_bytes()),
-            verdict: decide(&received.occurrence, &self.rules, now).into(),
+            verdict: decision.into(),
+            rules,
         };
         self.home.deliveries.record(&delivery).await?;
         info!(delivery.key = %delivery.key, "took in a comment that no delivery told of");

@@ -9,6 +9,7 @@ use miyabi_core::failure::Failure;
 use miyabi_core::ids::IssueNumber;
 use miyabi_core::ports::{RunFilter, RunRow};
 use miyabi_core::run::{Run, StepState};
+use miyabi_core::subject::Cause;
 use miyabi_core::trigger::{Command, Matched, Need, Notice, Order, Place};
 use miyabi_forge::GitHubForge;
 
@@ -22,12 +23,25 @@ const FLOW: &str = "issue";
 impl Site {
     /// Does what an accepted delivery asks for. Errors: something that may pass; it is tried again.
     pub(super) async fn carry_out(&self, delivery: &Delivery, matched: &Matched) -> Result<Done, CliError> {
+        if self.home.github.is_some() && self.was_heard(delivery).await? {
+            return Ok(Done::Settled(Verdict::ignored("the comment was found before its delivery came")));
+        }
+        let done = match matched.order {
+            Order::Flows => Done::Settled(delivery.verdict.clone()),
+            _ => self.carry_out_order(delivery, matched).await?,
+        };
+        match done {
+            Done::Settled(verdict) if !matched.starts.is_empty() => {
+                self.begin_flows(delivery, matched, verdict).await
+            }
+            done => Ok(done),
+        }
+    }
+
+    async fn carry_out_order(&self, delivery: &Delivery, matched: &Matched) -> Result<Done, CliError> {
         let Some(github) = self.home.github.clone() else {
             return Ok(Done::no("this server keeps its issues itself and takes no orders from elsewhere"));
         };
-        if self.was_heard(delivery).await? {
-            return Ok(Done::Settled(Verdict::ignored("the comment was found before its delivery came")));
-        }
         if let Some(why) = self.lacks(&github, &matched.needs).await? {
             replies::refused(self, delivery, matched, &why).await?;
             return Ok(Done::no(why));
@@ -53,12 +67,17 @@ impl Site {
                 self.command(delivery, matched, *command, note, &run, actor).await
             }
             Order::Notice { notice } => self.notice(&github, delivery, notice, actor).await,
+            Order::Flows => Ok(Done::Settled(delivery.verdict.clone())),
             Order::Enrol { .. } => Ok(Done::no("repositories are enrolled for the whole server")),
         }
     }
 
     /// What the sender may not do, in words for them.
-    async fn lacks(&self, github: &GitHubForge, needs: &[Need]) -> Result<Option<String>, Failure> {
+    pub(super) async fn lacks(
+        &self,
+        github: &GitHubForge,
+        needs: &[Need],
+    ) -> Result<Option<String>, Failure> {
         for need in needs {
             match need {
                 Need::Permission { of, at_least } => {
@@ -88,10 +107,11 @@ impl Site {
             replies::joined(self, delivery, matched, row.number).await?;
             return Ok(Done::Settled(Verdict::ignored(format!("run {} of it has not ended", row.number))));
         }
+        let cause = Cause { delivery: delivery.key.to_string(), rule: matched.rule.clone() };
         let begun = async {
             let issue = starting::open_issue(&self.home, number).await?;
             let start = starting::look(&self.context, &self.home, None).await?;
-            let asked = Asked { actor: actor.to_owned(), trigger: trigger(matched) };
+            let asked = Asked { actor: actor.to_owned(), trigger: trigger(matched), cause: Some(cause) };
             starting::begin(&self.home, &start, issue, &asked).await
         };
         match begun.await {
@@ -121,7 +141,7 @@ impl Site {
         match command {
             Command::Stop => {
                 let by = format!("{actor} (comment)");
-                self.tell(row, EventBody::CancelRequested { by }).await?;
+                self.tell(row, EventBody::CancelRequested { by, superseded_by: None }).await?;
                 done
             }
             Command::Status | Command::Run => {

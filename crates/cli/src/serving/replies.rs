@@ -41,7 +41,7 @@ pub(super) async fn status(site: &Site, row: &RunRow) -> Result<(), CliError> {
 async fn reply(site: &Site, delivery: &Delivery, matched: &Matched, body: &str) -> Result<(), CliError> {
     let on = match &matched.order {
         Order::Run { on, .. } | Order::Command { on, .. } => *on,
-        Order::Notice { .. } | Order::Enrol { .. } => return Ok(()),
+        Order::Notice { .. } | Order::Flows | Order::Enrol { .. } => return Ok(()),
     };
     let (Place::Issue(number) | Place::Change(number)) = on;
     write(site, number, format!("reply/{}", delivery.key), body.to_owned()).await

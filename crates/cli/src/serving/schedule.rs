@@ -57,6 +57,9 @@ impl Site {
     /// Begins runs for the issues of a rule whose time has come. An issue that cannot be taken keeps no other back.
     pub(super) async fn on_time(&self, rule: &Rule) -> Result<(), CliError> {
         let On::Schedule { labels, .. } = &rule.on else { return Ok(()) };
+        if !rule.is_of_issues() {
+            return self.begin_on_time(rule).await;
+        }
         for issue in self.labelled(labels).await? {
             let on = Subject { at: Place::Issue(issue.number), open: true, labels: issue.labels.clone() };
             if unmet(&rule.conditions, &on).is_some()

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use miyabi_core::ports::RunFilter;
-use miyabi_core::trigger::TriggerSettings;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
@@ -15,7 +14,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::lock;
-use crate::triggers;
+use crate::triggers::{self, Book};
 use crate::wiring::Home;
 
 /// What all sites of a server share.
@@ -23,7 +22,7 @@ use crate::wiring::Home;
 pub(super) struct Shared {
     pub(super) context: Context,
     /// What may start what.
-    pub(super) rules: TriggerSettings,
+    pub(super) book: Arc<Book>,
     pub(super) interrupt: Arc<Interrupt>,
     /// Runs that work at once.
     pub(super) places: Arc<Places>,
@@ -35,7 +34,7 @@ pub(super) struct Shared {
 pub(super) struct Site {
     pub(super) context: Context,
     pub(super) home: Arc<Home>,
-    pub(super) rules: TriggerSettings,
+    pub(super) book: Arc<Book>,
     pub(super) drivers: Arc<Drivers>,
     schedule: Mutex<Schedule>,
 }
@@ -47,7 +46,7 @@ impl Site {
         Ok(Self {
             context: shared.context.clone(),
             drivers: Drivers::new(Arc::clone(&home), shared),
-            rules: shared.rules.clone(),
+            book: Arc::clone(&shared.book),
             schedule: Mutex::new(schedule),
             home,
         })

@@ -4,6 +4,7 @@
 use miyabi_core::ids::RunId;
 use miyabi_core::issue::Issue;
 use miyabi_core::ports::{Forge, RunFilter};
+use miyabi_core::subject::lane_of_issue;
 use miyabi_core::trigger::Permission;
 use miyabi_forge::{GitHubForge, IssueFilter};
 use tracing::info;
@@ -36,7 +37,8 @@ impl Site {
 
     /// Begins a run for a labelled issue that never had one, if whoever labelled it may ask for that.
     async fn begin_missed(&self, label: &str, issue: Issue) -> Result<(), CliError> {
-        let filter = RunFilter { issue: Some(issue.number), ..RunFilter::default() };
+        let lane = Some(lane_of_issue(issue.number));
+        let filter = RunFilter { lane, ..RunFilter::default() };
         let known = self.home.store.runs(&filter).await?;
         if known.iter().any(|row| row.repo == self.home.repo) {
             return Ok(());
@@ -63,7 +65,7 @@ impl Site {
     /// Begins a run and has it driven.
     pub(super) async fn begin(&self, issue: Issue, actor: String, trigger: &str) -> Result<RunId, CliError> {
         let start = starting::look(&self.context, &self.home, None).await?;
-        let asked = Asked { actor, trigger: trigger.to_owned() };
+        let asked = Asked { actor, trigger: trigger.to_owned(), cause: None };
         let entry = starting::begin(&self.home, &start, issue, &asked).await?;
         self.drivers.drive(&entry.id);
         Ok(entry.id)

@@ -162,6 +162,8 @@ mod tests {
                 completion_time: status.is_end().then_some(at),
                 duration_sec: None,
                 reason: None,
+                subject: None,
+                head: None,
             },
             state,
             questions: if state == State::WaitingForPerson { vec!["3-1".into()] } else { vec![] },

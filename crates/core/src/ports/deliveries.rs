@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::Failure;
 use crate::delivery::{Delivery, DeliveryKey, Provider, Verdict};
+use crate::trigger::RuleNote;
 
 /// Keeps every delivery once, from before it is answered until it is forgotten on purpose.
 #[async_trait]
@@ -24,6 +25,10 @@ pub trait Deliveries: Send + Sync {
 
     /// Accepted deliveries that nobody has handled, oldest first, at most so many.
     async fn unhandled(&self, limit: u32) -> Result<Vec<Delivery>, Failure>;
+
+    /// What each rule made of the delivery, in the place of what is known of that, whether it was handled or not.
+    /// Errors: `Input` if there is no such delivery.
+    async fn note(&self, key: &DeliveryKey, rules: &[RuleNote]) -> Result<(), Failure>;
 
     /// The delivery was handled, and this is what became of it. The first settling stays; says whether it is this
     /// one. Errors: `Input` if there is no such delivery, `Internal` for the verdict `Duplicate`.
@@ -79,4 +84,6 @@ pub struct DeliveryRow {
     pub verdict: Verdict,
     /// When that was settled; none: still to be done.
     pub handled_at: Option<Timestamp>,
+    /// What each rule made of it.
+    pub rules: Vec<RuleNote>,
 }

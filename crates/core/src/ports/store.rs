@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::Amounts;
 use crate::event::{Escalation, Event, RunStarted};
 use crate::failure::Failure;
-use crate::ids::{EscalationId, IssueNumber, RunId, RunNumber, StepId};
+use crate::ids::{CommitId, EscalationId, IssueNumber, RunId, RunNumber, StepId};
 use crate::status::Status;
 
 /// Why the store did not do it.
@@ -35,8 +35,12 @@ pub enum StoreError {
 /// The log and the facts. Every append is durable before it returns, and all or nothing.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Begins a run with its first event, unless a live run of the same repo and issue exists: then that one is
-    /// returned and nothing is written. Numbers runs of a repo from 1.
+    /// Begins a run with its first event, and numbers the runs of a repo from 1.
+    ///
+    /// A run that the same delivery began by the same rule is returned as it is, and nothing is written. A live run of
+    /// the same repo and [lane](RunStarted::lane) is joined, and nothing is written; unless the new one
+    /// [replaces](crate::subject::RunSubject::replaces) it: then that one is told to end in the same transaction, and has
+    /// left its lane.
     async fn create_run(&self, new: &NewRun, at: Timestamp) -> Result<Created, StoreError>;
 
     /// Appends events with consecutive `seq`, the first one being `expected_seq`; all of one run.
@@ -89,8 +93,12 @@ pub struct NewRun {
 pub enum Created {
     /// It is new.
     New(RunNumber),
-    /// A live run of the same issue was there.
+    /// A live run of the same lane was there.
     Joined(RunId, RunNumber),
+    /// The same delivery had begun this one by the same rule; it may have ended.
+    Again(RunId, RunNumber),
+    /// It is new and takes the place of a live run of the same lane, which was told to end.
+    Replaced(RunNumber, RunId),
 }
 
 /// Which runs.
@@ -102,6 +110,8 @@ pub struct RunFilter {
     pub number: Option<RunNumber>,
     /// Only those of this issue.
     pub issue: Option<IssueNumber>,
+    /// Only those of this [lane](RunStarted::lane), as they began.
+    pub lane: Option<String>,
     /// At most this many; none: all.
     pub limit: Option<u32>,
 }
@@ -133,6 +143,12 @@ pub struct RunRow {
     pub duration_sec: Option<i64>,
     /// In one sentence, once it ended.
     pub reason: Option<String>,
+    /// What a run on a payload is about: `issue:7`, `change:7`, `branch:main`, `commit:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The commit that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<CommitId>,
 }
 
 /// A session as the `sessions` table has it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::Failure;
-use crate::ids::{CommitId, RunId};
+use crate::ids::{ChangeNumber, CommitId, RunId};
 use crate::worktree::{
     Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
     Worktree, WorktreeSpec,
@@ -72,6 +72,17 @@ pub trait Worktrees: Send + Sync {
     /// The newest commit of a base branch, if there is one: as the remote has it where one is configured, otherwise
     /// the local branch's tip.
     async fn base(&self, branch: &str) -> Result<Option<CommitId>, Failure>;
+
+    /// Brings a commit here that somebody pushed, and says whether it is here: looked for first, then fetched from the
+    /// remote as the head of that change or branch, and by its own id. Errors: the remote does not answer.
+    async fn bring(
+        &self,
+        _commit: &CommitId,
+        _change: Option<ChangeNumber>,
+        _branch: Option<&str>,
+    ) -> Result<bool, Failure> {
+        Ok(true)
+    }
 
     /// The tree of a commit.
     async fn tree(&self, commit: &CommitId) -> Result<crate::ids::TreeId, Failure>;

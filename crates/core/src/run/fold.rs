@@ -59,6 +59,7 @@ impl Run {
             next_seq: 1,
             ended: None,
             cancelled_by: None,
+            superseded_by: None,
             sessions: Vec::new(),
             questions: BTreeMap::new(),
             asked_at: BTreeMap::new(),
@@ -164,8 +165,11 @@ impl Run {
                 self.wake_waiting(at);
                 Ok(())
             }
-            EventBody::CancelRequested { by } => {
-                self.cancelled_by.get_or_insert_with(|| by.clone());
+            EventBody::CancelRequested { by, superseded_by } => {
+                if self.cancelled_by.is_none() {
+                    self.superseded_by = *superseded_by;
+                    self.cancelled_by = Some(by.clone());
+                }
                 Ok(())
             }
             EventBody::RunFinished { status, reason } => {

@@ -16,8 +16,22 @@ pub struct Occurrence {
     pub actor: Option<Actor>,
     /// When, by the provider's clock.
     pub sent_at: Option<Timestamp>,
+    /// The event as rules name it: `pull_request.opened`, `push`.
+    pub event: String,
     /// What.
     pub what: Happening,
+}
+
+impl Occurrence {
+    /// The name by which rules know an event: GitHub's own; GitLab's `Merge Request Hook` is `merge_request`.
+    pub fn name_of(event: &str, action: Option<&str>) -> String {
+        let event = event.strip_suffix(" Hook").unwrap_or(event);
+        let event = event.to_lowercase().replace(' ', "_");
+        match action {
+            Some(action) => format!("{event}.{action}"),
+            None => event,
+        }
+    }
 }
 
 /// Who did something, as the provider signed it.

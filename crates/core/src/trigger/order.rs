@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Command;
+use super::{Command, Rule};
+use crate::ids::RunNumber;
 
 /// Something to be done, and what must be true first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,53 @@ pub struct Matched {
     /// What must be looked up first; all of it must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// Rules whose flows are begun on the payload, beside the order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<Rule>,
+}
+
+/// What one rule made of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleNote {
+    /// The rule.
+    pub rule: String,
+    /// What came of it.
+    pub outcome: RuleOutcome,
+    /// Why, in one sentence without a period.
+    pub reason: String,
+    /// The run that it began, joined or had begun before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunNumber>,
+}
+
+impl RuleNote {
+    /// A note without a run.
+    pub fn new(rule: &str, outcome: RuleOutcome, reason: impl Into<String>) -> Self {
+        Self { rule: rule.to_owned(), outcome, reason: reason.into(), run: None }
+    }
+}
+
+/// What came of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleOutcome {
+    /// It fits, and its flow is begun, or was.
+    Match,
+    /// It does not fit, or its sender may not ask for it.
+    Skip,
+    /// It fits, and its flow cannot be begun.
+    Error,
+}
+
+impl RuleOutcome {
+    /// The word on screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Skip => "skip",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// What is to be done.
@@ -52,6 +100,8 @@ pub enum Order {
         /// The fact.
         notice: Notice,
     },
+    /// Nothing but to begin the flows of rules.
+    Flows,
     /// Take repos in and let repos go.
     Enrol {
         /// Those that came.

@@ -25,6 +25,7 @@ fn seen(what: Happening) -> Occurrence {
         repo: Some("acme/shop".to_owned()),
         actor: Some(Actor { login: "alice".to_owned(), is_bot: false }),
         sent_at: Some(now()),
+        event: String::new(),
         what,
     }
 }
@@ -53,6 +54,7 @@ fn run(rule: &str, note: &str, needs: Vec<Need>) -> TriggerDecision {
         actor: Some("alice".to_owned()),
         order,
         needs,
+        starts: Vec::new(),
     })
 }
 
@@ -64,6 +66,7 @@ fn command(command: Command, note: &str) -> TriggerDecision {
         actor: Some("alice".to_owned()),
         order,
         needs: vec![write()],
+        starts: Vec::new(),
     })
 }
 

@@ -243,7 +243,7 @@ fn a_cancelled_run_starts_nothing_more() {
     let mut play = Play::new(&[]);
     play.complexity = 9.0;
     let mut play = play.go();
-    play.append(EventBody::CancelRequested { by: "eve".to_owned() });
+    play.append(EventBody::CancelRequested { by: "eve".to_owned(), superseded_by: None });
     let play = play.go();
     assert_eq!(play.ended(), Some(Status::Cancelled));
     assert!(play.run.steps().iter().all(|state| matches!(state.phase, Phase::Ended(_))));

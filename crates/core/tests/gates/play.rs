@@ -135,6 +135,8 @@ impl Play {
             source: None,
             event: None,
             cast: Default::default(),
+            subject: None,
+            cause: None,
         };
         let body = EventBody::RunStarted(Box::new(started));
         let at = Timestamp::UNIX_EPOCH;

@@ -38,11 +38,19 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Received, Malform
     let what = unexpected.map_or_else(|| happening(&payload), Err).unwrap_or_else(Happening::from);
     let sent_at = maybe::<String>(payload.timestamp).and_then(|text| time(&text));
     let repo = maybe(payload.repo).and_then(repo_name);
+    let action = maybe(payload.status).and_then(name);
     Ok(Received {
         key: DeliveryKey::new(Provider::Ci, id),
         event: "ci_run".to_owned(),
-        action: maybe(payload.status).and_then(name),
-        occurrence: Occurrence { provider: Provider::Ci, repo, actor: None, sent_at, what },
+        occurrence: Occurrence {
+            provider: Provider::Ci,
+            repo,
+            actor: None,
+            sent_at,
+            event: Occurrence::name_of("ci_run", action.as_deref()),
+            what,
+        },
+        action,
         headers: Default::default(),
     })
 }

@@ -34,8 +34,15 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Received, Malform
     Ok(Received {
         key: DeliveryKey::new(Provider::Github, id),
         event: event.to_owned(),
+        occurrence: Occurrence {
+            provider: Provider::Github,
+            repo,
+            actor,
+            sent_at,
+            event: Occurrence::name_of(event, action.as_deref()),
+            what,
+        },
         action,
-        occurrence: Occurrence { provider: Provider::Github, repo, actor, sent_at, what },
         headers: Default::default(),
     })
 }

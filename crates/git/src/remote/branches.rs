@@ -1,6 +1,6 @@
 //! Branches of the remote: fetched, pushed and deleted one at a time.
 
-use miyabi_core::ids::CommitId;
+use miyabi_core::ids::{ChangeNumber, CommitId};
 use miyabi_core::ports::{PushSpec, Pushed};
 
 use super::error::RemoteError;
@@ -31,12 +31,7 @@ impl Repository {
     ) -> Result<Option<CommitId>, RemoteError> {
         let _held = self.hold_branch_of_remote(branch).await?;
         let url = transport.address.url();
-        let mut arguments =
-            words(&["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-prune"]);
-        // The target's refs are none of its business: it notes what it got in the room's own FETCH_HEAD.
-        arguments.extend(["--no-auto-maintenance", "--", url].map(str::to_owned));
-        arguments.push(format!("refs/heads/{branch}"));
-        let told = transport.talk(&self.git, &self.place(), &arguments).await?;
+        let told = self.fetch_one(transport, format!("refs/heads/{branch}")).await?;
         let records = self.records(branch).await?;
         if !told.success {
             let absent = format!("couldn't find remote ref refs/heads/{branch}");
@@ -52,6 +47,48 @@ impl Repository {
             self.record(branch, &records, Standing::At(&commit)).await?;
         }
         Ok(Some(commit))
+    }
+
+    /// Brings one thing here and changes no ref; its name is checked already.
+    async fn fetch_one(&self, transport: &Transport, what: String) -> Result<Told, RemoteError> {
+        let mut arguments =
+            words(&["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-prune"]);
+        // The target's refs are none of its business: it notes what it got in the room's own FETCH_HEAD.
+        arguments.extend(["--no-auto-maintenance", "--", transport.address.url()].map(str::to_owned));
+        arguments.push(what);
+        transport.talk(&self.git, &self.place(), &arguments).await
+    }
+
+    /// See [`Worktrees::bring`](miyabi_core::ports::Worktrees::bring).
+    pub(crate) async fn bring_commit(
+        &self,
+        commit: &CommitId,
+        change: Option<ChangeNumber>,
+        branch: Option<&str>,
+    ) -> Result<bool, RemoteError> {
+        names::commit(commit.as_str())?;
+        if self.has_commit(commit).await? {
+            return Ok(true);
+        }
+        let Some(transport) = &self.transport else { return Ok(false) };
+        let branch = branch.filter(|branch| names::branch(branch).is_ok());
+        let places = [
+            change.map(|number| format!("refs/pull/{number}/head")),
+            branch.map(|name| format!("refs/heads/{name}")),
+        ];
+        // Servers need not give out what no ref of theirs leads to; it is tried last.
+        for place in places.into_iter().flatten().chain([commit.as_str().to_owned()]) {
+            let told = self.fetch_one(transport, place).await?;
+            if self.has_commit(commit).await? {
+                return Ok(true);
+            }
+            // A place that is not there is no failure; that nobody answers is one.
+            let refused = ["couldn't find remote ref", "not our ref", "unadvertised object"];
+            if !told.success && !refused.iter().any(|refused| told.said.contains(refused)) {
+                return Err(RemoteError::of_call(transport.address.url(), &told.said));
+            }
+        }
+        Ok(false)
     }
 
     /// See [`Remote::push`](miyabi_core::ports::Remote::push).

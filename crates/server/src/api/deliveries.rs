@@ -8,6 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::ports::{DeliveryFilter, DeliveryRow};
+use miyabi_core::trigger::RuleNote;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, asked, limit};
@@ -38,12 +39,25 @@ pub(crate) struct Row {
     #[serde(flatten)]
     verdict: Verdict,
     handled_at: Option<Timestamp>,
+    rules: Vec<RuleNote>,
 }
 
 impl From<DeliveryRow> for Row {
     fn from(row: DeliveryRow) -> Self {
-        let DeliveryRow { key, event, action, repo, sent_at, received_at, bytes, verdict, handled_at } = row;
-        Self { id: key.to_string(), event, action, repo, sent_at, received_at, bytes, verdict, handled_at }
+        let DeliveryRow { key, event, action, repo, sent_at, received_at, bytes, verdict, handled_at, rules } =
+            row;
+        Self {
+            id: key.to_string(),
+            event,
+            action,
+            repo,
+            sent_at,
+            received_at,
+            bytes,
+            verdict,
+            handled_at,
+            rules,
+        }
     }
 }
 
@@ -87,6 +101,7 @@ pub(crate) struct Shown {
     headers: BTreeMap<String, String>,
     #[serde(flatten)]
     verdict: Verdict,
+    rules: Vec<RuleNote>,
 }
 
 impl Shown {
@@ -98,9 +113,10 @@ impl Shown {
 
 impl From<Delivery> for Shown {
     fn from(delivery: Delivery) -> Self {
-        let Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict } = delivery;
+        let Delivery { key, event, action, repo, sent_at, received_at, headers, body, verdict, rules } =
+            delivery;
         let (id, bytes) = (key.to_string(), body.len());
-        Self { id, event, action, repo, sent_at, received_at, bytes, headers, verdict }
+        Self { id, event, action, repo, sent_at, received_at, bytes, headers, verdict, rules }
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) async fn list_runs(
     query: Asked<RunsQuery>,
 ) -> Result<Response, Problem> {
     let RunsQuery { live, issue, limit: wanted } = asked(query)?;
-    let filter = RunFilter { live: live.unwrap_or(false), issue, number: None, limit: Some(limit(wanted)) };
+    let filter =
+        RunFilter { live: live.unwrap_or(false), issue, limit: Some(limit(wanted)), ..RunFilter::default() };
     Ok(json(StatusCode::OK, &server.ports.store.runs(&filter).await?))
 }
 

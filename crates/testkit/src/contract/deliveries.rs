@@ -5,6 +5,7 @@ use std::sync::Arc;
 use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ports::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
+use miyabi_core::trigger::{RuleNote, RuleOutcome};
 use tokio::task::JoinSet;
 
 use super::assert_input;
@@ -18,6 +19,7 @@ pub async fn deliveries<D: Deliveries + 'static>(make: impl Fn() -> D) {
     many_at_once_are_one(make()).await;
     only_what_is_accepted_is_unhandled(&make()).await;
     what_is_settled_is_handled_once(&make()).await;
+    what_rules_made_of_it_is_noted(&make()).await;
     lists_are_filtered_and_newest_first(&make()).await;
     what_is_handled_can_be_forgotten(&make()).await;
     a_duplicate_is_no_verdict_to_keep(&make()).await;
@@ -58,6 +60,7 @@ async fn a_delivery_comes_back_byte_for_byte(deliveries: &impl Deliveries) {
         sent_at: None,
         headers: [].into(),
         body: Arc::from([]),
+        rules: Vec::new(),
         ..delivery("least")
     };
     for delivery in [small, large, least] {
@@ -143,6 +146,25 @@ async fn what_is_settled_is_handled_once(deliveries: &impl Deliveries) {
     record(deliveries, &delivery("2")).await;
     assert_eq!(deliveries.settle(&delivery("2").key, &late, at(7)).await, Ok(true));
     assert_eq!(unhandled(deliveries, 9).await, []);
+}
+
+async fn what_rules_made_of_it_is_noted(deliveries: &impl Deliveries) {
+    let first = delivery("1");
+    record(deliveries, &first).await;
+    let mut began = RuleNote::new("確認", RuleOutcome::Match, "began run 4");
+    began.run = Some(4);
+    let notes = vec![began, RuleNote::new("other", RuleOutcome::Skip, "label `x` is missing")];
+    assert_eq!(deliveries.note(&first.key, &notes).await, Ok(()));
+    let noted = Delivery { rules: notes.clone(), ..first.clone() };
+    assert_eq!(unhandled(deliveries, 9).await, [noted.clone()], "that is not its end");
+    let ignored = Verdict::ignored("nothing fits");
+    assert_eq!(deliveries.settle(&first.key, &ignored, at(5)).await, Ok(true));
+    let settled = Delivery { verdict: ignored, ..noted };
+    assert_eq!(deliveries.delivery(&first.key).await, Ok(Some(settled)));
+    assert_eq!(list(deliveries, DeliveryFilter::default()).await[0].rules, notes);
+    let unknown = DeliveryKey::new(Provider::Github, "無い");
+    let failure = deliveries.note(&unknown, &notes).await.expect_err("there is none");
+    assert_eq!(failure.class, FailureClass::Input);
 }
 
 async fn lists_are_filtered_and_newest_first(deliveries: &impl Deliveries) {

@@ -7,10 +7,11 @@ use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::{IssueNumber, RunId};
 use miyabi_core::ports::{Created, NewRun, RunFilter, RunRow, Store};
 use miyabi_core::status::Status;
+use miyabi_core::subject::{About, Cause, RunSubject};
 use tokio::task::JoinSet;
 
 use super::broken;
-use crate::fixtures::{REPO, at, event, events, new_run, run_id, step_started, step_succeeded};
+use crate::fixtures::{REPO, at, commit, event, events, new_run, run_id, step_started, step_succeeded};
 
 /// What is true of runs: one live run for each repo and issue, numbers without gaps, and what the list shows.
 pub async fn runs<S: Store + 'static>(make: impl Fn() -> S) {
@@ -18,6 +19,9 @@ pub async fn runs<S: Store + 'static>(make: impl Fn() -> S) {
     many_requests_for_one_issue_begin_one_run(make()).await;
     a_run_after_the_end_of_another_gets_the_next_number(&make()).await;
     repos_number_their_runs_separately(&make()).await;
+    runs_on_payloads_have_lanes_of_their_own(&make()).await;
+    a_newer_head_takes_the_place_of_an_older_one(&make()).await;
+    a_delivery_begins_one_run_by_each_rule(&make()).await;
     many_issues_at_once_get_numbers_without_gaps(make()).await;
     an_id_is_used_once(&make()).await;
     the_list_shows_a_run_from_its_first_to_its_last_event(&make()).await;
@@ -47,6 +51,8 @@ fn row(n: u64, number: u64, issue: IssueNumber) -> RunRow {
         completion_time: None,
         duration_sec: None,
         reason: None,
+        subject: None,
+        head: None,
     }
 }
 
@@ -98,6 +104,85 @@ async fn repos_number_their_runs_separately(store: &impl Store) {
     assert_eq!(create(store, &new_run(3, 501)).await, Created::New(2));
     elsewhere.id = run_id(4);
     assert_eq!(create(store, &elsewhere).await, Created::Joined(run_id(2), 1));
+}
+
+/// A run of the flow on a payload about change 500 at the commit of that digit, if one is known.
+fn about_change(n: u64, flow: &str, head: Option<u32>) -> NewRun {
+    let mut new = new_run(n, 500);
+    new.started.flow = flow.to_owned();
+    new.started.payload = Some(serde_json::json!({}));
+    let about = About::Change { number: 500 };
+    new.started.subject = Some(RunSubject::new(about, head.map(commit)));
+    new
+}
+
+async fn runs_on_payloads_have_lanes_of_their_own(store: &impl Store) {
+    assert_eq!(create(store, &new_run(1, 500)).await, Created::New(1));
+    assert_eq!(create(store, &about_change(2, "verify", None)).await, Created::New(2));
+    assert_eq!(create(store, &about_change(3, "triage", None)).await, Created::New(3));
+    assert_eq!(create(store, &about_change(4, "verify", None)).await, Created::Joined(run_id(2), 2));
+    assert_eq!(create(store, &new_run(5, 500)).await, Created::Joined(run_id(1), 1));
+    let mut about_issue = about_change(6, "verify", None);
+    about_issue.started.subject = Some(RunSubject::new(About::Issue { number: 500 }, None));
+    assert_eq!(create(store, &about_issue).await, Created::New(4));
+    // By hand or by the time, one about nothing; deliveries about nothing stand beside each other.
+    let mut about_nothing = about_change(7, "verify", None);
+    about_nothing.started.subject = None;
+    assert_eq!(create(store, &about_nothing).await, Created::New(5));
+    about_nothing.id = run_id(8);
+    assert_eq!(create(store, &about_nothing).await, Created::Joined(run_id(7), 5));
+    for (n, number) in [(9, 6), (10, 7)] {
+        about_nothing.id = run_id(n);
+        about_nothing.started.cause = Some(Cause { delivery: format!("github:{n}"), rule: "r".to_owned() });
+        assert_eq!(create(store, &about_nothing).await, Created::New(number));
+    }
+    let lane = |lane: &str| RunFilter { lane: Some(lane.to_owned()), ..RunFilter::default() };
+    let numbers = |rows: Vec<RunRow>| rows.iter().map(|row| row.number).collect::<Vec<_>>();
+    assert_eq!(numbers(list(store, lane("issue:500")).await), [1]);
+    assert_eq!(numbers(list(store, lane("flow:verify/change:500")).await), [2]);
+    let shown = list(store, lane("flow:verify/issue:500")).await;
+    assert_eq!((shown[0].subject.as_deref(), &shown[0].head), (Some("issue:500"), &None));
+}
+
+async fn a_newer_head_takes_the_place_of_an_older_one(store: &impl Store) {
+    assert_eq!(create(store, &about_change(1, "verify", Some(1))).await, Created::New(1));
+    store.append(1, &events(&run_id(1), 1, [step_started("a")])).await.expect("appended");
+    assert_eq!(create(store, &about_change(2, "verify", Some(1))).await, Created::Joined(run_id(1), 1));
+    assert_eq!(create(store, &about_change(3, "triage", Some(2))).await, Created::New(2));
+    let replaced = create(store, &about_change(4, "verify", Some(2))).await;
+    assert_eq!(replaced, Created::Replaced(3, run_id(1)));
+    let told = store.load(&run_id(1), 1).await.expect("loaded");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[1].seq, 2);
+    let EventBody::CancelRequested { by, superseded_by: Some(3) } = &told[1].body else { panic!("{told:?}") };
+    assert_eq!(by, "change #500 is at 2222222222 now");
+    // It has not ended, but the place is the newer one's: that is joined, and replaced, from here on.
+    let joined = create(store, &about_change(5, "verify", Some(2))).await;
+    assert_eq!(joined, Created::Joined(run_id(4), 3));
+    let replaced = create(store, &about_change(6, "verify", Some(3))).await;
+    assert_eq!(replaced, Created::Replaced(4, run_id(4)));
+    assert_eq!(store.load(&run_id(1), 3).await.expect("loaded"), []);
+    finish(store, &run_id(1), 3, Status::Superseded).await;
+    finish(store, &run_id(4), 2, Status::Superseded).await;
+    let live = RunFilter { live: true, ..RunFilter::default() };
+    let live: Vec<_> = list(store, live).await.iter().map(|row| row.number).collect();
+    assert_eq!(live, [4, 2]);
+}
+
+async fn a_delivery_begins_one_run_by_each_rule(store: &impl Store) {
+    let of = |n: u64, delivery: &str, rule: &str, head: u32| {
+        let mut new = about_change(n, "verify", Some(head));
+        new.started.cause = Some(Cause { delivery: delivery.to_owned(), rule: rule.to_owned() });
+        new
+    };
+    assert_eq!(create(store, &of(1, "github:1", "a", 1)).await, Created::New(1));
+    assert_eq!(create(store, &of(2, "github:1", "a", 1)).await, Created::Again(run_id(1), 1));
+    assert_eq!(create(store, &of(3, "github:1", "b", 1)).await, Created::Joined(run_id(1), 1));
+    finish(store, &run_id(1), 1, Status::Succeeded).await;
+    assert_eq!(create(store, &of(4, "github:1", "a", 1)).await, Created::Again(run_id(1), 1));
+    assert_eq!(create(store, &of(5, "github:2", "a", 1)).await, Created::New(2));
+    // What was handled before does not take the place of what came after it.
+    assert_eq!(create(store, &of(6, "github:1", "a", 2)).await, Created::Again(run_id(1), 1));
 }
 
 async fn many_issues_at_once_get_numbers_without_gaps<S: Store + 'static>(store: S) {
@@ -167,7 +252,7 @@ async fn the_list_is_filtered_and_newest_first(store: &impl Store) {
         (RunFilter { limit: Some(2), ..filter() }, vec![5, 4]),
         (RunFilter { limit: Some(0), ..filter() }, vec![]),
         (RunFilter { limit: Some(u32::MAX), ..filter() }, vec![5, 4, 3, 2, 1]),
-        (RunFilter { live: true, number: Some(5), issue: Some(500), limit: Some(1) }, vec![5]),
+        (RunFilter { live: true, number: Some(5), issue: Some(500), limit: Some(1), ..filter() }, vec![5]),
         (RunFilter { live: true, issue: Some(502), ..filter() }, vec![]),
     ];
     for (filter, numbers) in cases {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use miyabi_core::delivery::{Delivery, DeliveryKey, Verdict};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
+use miyabi_core::trigger::RuleNote;
 
 use super::MemoryStore;
 
@@ -16,11 +17,11 @@ pub(super) struct Kept {
 
 impl Kept {
     fn row(&self) -> DeliveryRow {
-        let Delivery { key, event, action, repo, sent_at, received_at, body, verdict, .. } =
+        let Delivery { key, event, action, repo, sent_at, received_at, body, verdict, rules, .. } =
             self.delivery.clone();
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let handled_at = self.handled_at;
-        DeliveryRow { key, event, action, repo, sent_at, received_at, bytes, verdict, handled_at }
+        DeliveryRow { key, event, action, repo, sent_at, received_at, bytes, verdict, handled_at, rules }
     }
 }
 
@@ -66,8 +67,7 @@ impl Deliveries for MemoryStore {
         check(verdict)?;
         let deliveries = &mut self.state().deliveries;
         let Some(kept) = deliveries.iter_mut().find(|kept| kept.delivery.key == *key) else {
-            return Err(Failure::new(FailureClass::Input, format!("find delivery `{key}`: there is none"))
-                .hint("it was never received here, or it is forgotten"));
+            return Err(none(key));
         };
         if kept.handled_at.is_some() {
             return Ok(false);
@@ -77,12 +77,26 @@ impl Deliveries for MemoryStore {
         Ok(true)
     }
 
+    async fn note(&self, key: &DeliveryKey, rules: &[RuleNote]) -> Result<(), Failure> {
+        let deliveries = &mut self.state().deliveries;
+        let Some(kept) = deliveries.iter_mut().find(|kept| kept.delivery.key == *key) else {
+            return Err(none(key));
+        };
+        kept.delivery.rules = rules.to_vec();
+        Ok(())
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<u64, Failure> {
         let deliveries = &mut self.state().deliveries;
         let length = deliveries.len();
         deliveries.retain(|kept| kept.handled_at.is_none() || kept.delivery.received_at >= before);
         Ok(u64::try_from(length - deliveries.len()).unwrap_or(u64::MAX))
     }
+}
+
+fn none(key: &DeliveryKey) -> Failure {
+    Failure::new(FailureClass::Input, format!("find delivery `{key}`: there is none"))
+        .hint("it was never received here, or it is forgotten")
 }
 
 fn check(verdict: &Verdict) -> Result<(), Failure> {

@@ -24,6 +24,8 @@ pub(super) fn run(log: &[Event]) -> Option<RunRow> {
         completion_time: None,
         duration_sec: None,
         reason: None,
+        subject: started.subject.as_ref().map(|subject| subject.about.to_string()),
+        head: started.subject.as_ref().and_then(|subject| subject.head.clone()),
     };
     for event in log {
         match &event.body {
