@@ -3,6 +3,7 @@
 mod book;
 mod files;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,15 @@ pub fn load(home: &Home) -> Result<TriggerSettings, CliError> {
 pub fn of(root: &Path, words: &Words) -> Result<TriggerSettings, CliError> {
     let mut settings = without_own(root, words);
     settings.rules.splice(0..0, own(root)?);
+    // A run is found again by the name of its rule, so no two have the same.
+    let mut seen = BTreeSet::new();
+    for rule in &mut settings.rules {
+        if !seen.insert(rule.name.clone())
+            && let Some(from) = &rule.from
+        {
+            rule.name = from.clone();
+        }
+    }
     Ok(settings)
 }
 
@@ -73,6 +83,12 @@ pub fn own(root: &Path) -> Result<Vec<Rule>, CliError> {
             .because(error.to_string())
             .hint("`miyabi trigger add --help` says what a rule is made of")
     })?;
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = file.rules.iter().find(|rule| !seen.insert(rule.name.as_str())) {
+        let name = clean_line(&twice.name);
+        return Err(CliError::input(format!("there are two rules `{name}` in `{}`", path.display()))
+            .hint("each rule needs a name of its own"));
+    }
     for rule in &file.rules {
         check(rule).map_err(|error| error.because(format!("in `{}`", path.display())))?;
     }

@@ -216,3 +216,188 @@ pub fn check_prompt(prompt: &str) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::trigger::{Notice, Order, Permission, TriggerDecision, weigh};
+
+    fn now() -> Timestamp {
+        "2026-01-05T09:00:00Z".parse().expect("a time")
+    }
+
+    fn by(login: &str, event: &str) -> Occurrence {
+        Occurrence {
+            provider: Provider::Github,
+            repo: Some("acme/shop".to_owned()),
+            actor: Some(Actor { login: login.to_owned(), is_bot: login.ends_with("[bot]") }),
+            sent_at: Some(now()),
+            event: event.to_owned(),
+            what: Happening::Nothing { reason: "nothing acts on it".to_owned() },
+        }
+    }
+
+    fn on(name: &str, events: &[&str]) -> Rule {
+        let events = events.iter().map(|&event| event.to_owned()).collect();
+        Rule::new(name, "verify", On::Event { source: Some(Provider::Github), events })
+    }
+
+    fn settings(rules: Vec<Rule>) -> TriggerSettings {
+        let (own, bots) = (vec!["us[bot]".to_owned()], vec!["ours[bot]".to_owned()]);
+        TriggerSettings { rules, own, bots, ..TriggerSettings::default() }
+    }
+
+    fn change(labels: &[&str]) -> Value {
+        let labels: Vec<_> = labels.iter().map(|name| json!({ "name": name })).collect();
+        json!({ "pull_request": { "number": 7, "head": { "sha": "a".repeat(40) }, "labels": labels } })
+    }
+
+    fn write(of: &str) -> Need {
+        Need::Permission { of: of.to_owned(), at_least: Permission::Write }
+    }
+
+    #[test]
+    fn every_rule_that_hears_an_event_starts_and_the_others_say_why_not() {
+        let mut elsewhere = on("elsewhere", &["push"]);
+        elsewhere.on = On::Event { source: Some(Provider::Ci), events: vec!["push".to_owned()] };
+        let mut of_other = on("of another repo", &["push"]);
+        of_other.repo = Some("acme/web".to_owned());
+        let rules = vec![
+            on("all", &["pull_request"]),
+            on("opened", &["push", "pull_request.opened"]),
+            on("closed", &["pull_request.closed", "pull"]),
+            elsewhere,
+            of_other,
+            Rule::new("nightly", "verify", On::Schedule { cron: String::new(), labels: Vec::new() }),
+        ];
+        let mut settings = settings(rules);
+        let broken = ("bad", "agents/flows/bad.yaml", "line 3");
+        let (rule, from, reason) = (broken.0.to_owned(), broken.1.to_owned(), broken.2.to_owned());
+        settings.broken.push(crate::trigger::Broken { rule, from, reason });
+        let (decision, notes) = weigh(&by("alice", "pull_request.opened"), &settings, now());
+        let TriggerDecision::Accepted(matched) = decision else { panic!("{decision:?}") };
+        assert_eq!(matched.order, Order::Flows);
+        let starts: Vec<_> = matched.starts.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(starts, ["all", "opened"]);
+        let told: Vec<_> = notes
+            .iter()
+            .map(|note| (note.rule.as_str(), note.outcome.as_str(), note.reason.as_str()))
+            .collect();
+        let heard = "event `pull_request.opened`";
+        let expected = [
+            ("all", "match", heard),
+            ("opened", "match", heard),
+            (
+                "closed",
+                "skip",
+                "it listens to `pull_request.closed`, `pull`, and this is `pull_request.opened`",
+            ),
+            ("elsewhere", "skip", "it listens to ci, and this is from github"),
+            ("nightly", "skip", "it waits for a time"),
+            ("bad", "error", "agents/flows/bad.yaml: line 3"),
+        ];
+        assert_eq!(told, expected);
+        // What waiting runs hear of they hear of as well.
+        let notice = Notice::Change { change: 7, head: None, action: "opened".to_owned() };
+        let noticed =
+            Occurrence { what: Happening::Noticed(notice.clone()), ..by("alice", "pull_request.opened") };
+        let TriggerDecision::Accepted(matched) = weigh(&noticed, &settings, now()).0 else { panic!() };
+        assert_eq!((matched.order, matched.starts.len()), (Order::Notice { notice }, 2));
+        // What is old is not obeyed.
+        let old = Occurrence { sent_at: "2025-01-05T09:00:00Z".parse().ok(), ..by("alice", "push") };
+        assert!(matches!(weigh(&old, &settings, now()).0, TriggerDecision::Ignored(_)));
+    }
+
+    #[test]
+    fn who_causes_an_event_must_be_able_to_write_unless_it_proves_that_by_itself() {
+        let settings = settings(Vec::new());
+        let needs = |rule: &Rule, seen: &Occurrence, payload: &Value| {
+            wanted(rule, seen, payload, &settings).map(|wanted| wanted.needs)
+        };
+        let opened = on("r", &["pull_request"]);
+        let anyone = Rule {
+            conditions: Conditions { anyone: true, ..Conditions::default() },
+            ..on("r", &["pull_request"])
+        };
+        let head = "a".repeat(40);
+        let push = json!({ "ref": "refs/heads/x", "after": head });
+        let check = json!({ "check_run": { "head_sha": head, "check_suite": { "head_branch": "x" } } });
+        let of_fork = json!({ "check_run": { "head_sha": head } });
+        let seen = |login: &str, event: &str| by(login, event);
+        type Row<'a> = (&'a Rule, Occurrence, &'a Value, Result<Vec<Need>, &'a str>);
+        let table: [Row<'_>; 11] = [
+            (&opened, seen("mallory", "pull_request.opened"), &change(&[]), Ok(vec![write("mallory")])),
+            (&anyone, seen("mallory", "pull_request.opened"), &change(&[]), Ok(vec![])),
+            (
+                &anyone,
+                seen("us[bot]", "pull_request.opened"),
+                &change(&[]),
+                Err("`us[bot]` is miyabi itself"),
+            ),
+            (
+                &opened,
+                seen("other[bot]", "pull_request.opened"),
+                &change(&[]),
+                Err("bot `other[bot]` is not on the list of bots that may ask"),
+            ),
+            (&opened, seen("ours[bot]", "pull_request.opened"), &change(&[]), Ok(vec![])),
+            (&opened, seen("alice", "push"), &push, Ok(vec![])),
+            (
+                &opened,
+                seen("other[bot]", "push"),
+                &push,
+                Err("bot `other[bot]` is not on the list of bots that may ask"),
+            ),
+            (
+                &opened,
+                seen("alice", "push"),
+                &json!({ "ref": "refs/tags/v1" }),
+                Err("it brings no commit to a branch"),
+            ),
+            (&opened, seen("mallory", "check_run.completed"), &check, Ok(vec![])),
+            (&opened, seen("mallory", "check_run.completed"), &of_fork, Ok(vec![write("mallory")])),
+            (
+                &opened,
+                seen("alice", "issue_comment.created"),
+                &json!({ "issue": { "number": 7 }, "comment": { "body": "hi\n<!-- miyabi:r/1 -->" } }),
+                Err("the comment is miyabi's own"),
+            ),
+        ];
+        for (rule, seen, payload, expected) in table {
+            assert_eq!(needs(rule, &seen, payload), expected.map_err(str::to_owned), "{seen:?} {payload}");
+        }
+        let ci = Occurrence { provider: Provider::Ci, actor: None, ..by("", "ci_run.failed") };
+        assert_eq!(needs(&opened, &ci, &json!({ "commit": head })), Ok(vec![]));
+    }
+
+    #[test]
+    fn conditions_are_held_against_the_payload() {
+        let settings = settings(Vec::new());
+        let conditions = Conditions {
+            require_labels: vec!["Risky".to_owned()],
+            exclude_labels: vec!["wip".to_owned()],
+            require_review_approval: true,
+            require_ci_pass: true,
+            ..Conditions::default()
+        };
+        let rule = Rule { conditions, ..on("r", &["pull_request"]) };
+        let seen = by("alice", "pull_request.opened");
+        let all = wanted(&rule, &seen, &change(&["risky"]), &settings).map(|wanted| wanted.needs);
+        assert_eq!(all, Ok(vec![write("alice"), Need::ReviewApproval, Need::CiPass]));
+        let unmet = |payload: &Value| wanted(&rule, &seen, payload, &settings).unwrap_err();
+        assert_eq!(unmet(&change(&[])), "label `Risky` is missing");
+        assert_eq!(unmet(&change(&["risky", "WIP"])), "label `wip` excludes it");
+        let issue = json!({ "issue": { "number": 7, "labels": [{ "name": "risky" }] } });
+        assert_eq!(unmet(&issue), "conditions on reviews and CI are for changes");
+    }
+
+    #[test]
+    fn a_prompt_sees_the_trigger_and_nothing_else() {
+        assert_eq!(check_prompt("Title ${trigger.payload.title} $${x} {{ y }}"), Ok(()));
+        for wrong in ["${steps.a.output}", "${env.HOME}", "${trigger.", "${payload.x}"] {
+            assert!(check_prompt(wrong).is_err(), "{wrong}");
+        }
+    }
+}

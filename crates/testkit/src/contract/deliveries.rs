@@ -156,7 +156,7 @@ async fn what_rules_made_of_it_is_noted(deliveries: &impl Deliveries) {
     let notes = vec![began, RuleNote::new("other", RuleOutcome::Skip, "label `x` is missing")];
     assert_eq!(deliveries.note(&first.key, &notes).await, Ok(()));
     let noted = Delivery { rules: notes.clone(), ..first.clone() };
-    assert_eq!(unhandled(deliveries, 9).await, [noted.clone()], "that is not its end");
+    assert!(unhandled(deliveries, 9).await.contains(&noted), "that is not its end");
     let ignored = Verdict::ignored("nothing fits");
     assert_eq!(deliveries.settle(&first.key, &ignored, at(5)).await, Ok(true));
     let settled = Delivery { verdict: ignored, ..noted };
