@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use miyabi_core::event::Event;
+use miyabi_core::facts::{Fact, Survey};
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, IssueNumber, RunId};
 use miyabi_core::intent::{Receipt, Write};
@@ -163,6 +164,10 @@ impl Forge for CrashForge {
 
     async fn standing(&self, number: ChangeNumber, commit: &CommitId) -> Result<Option<Standing>, Failure> {
         self.inner.standing(number, commit).await
+    }
+
+    async fn survey(&self, number: ChangeNumber, wanted: &[Fact]) -> Result<Option<Survey>, Failure> {
+        self.inner.survey(number, wanted).await
     }
 
     async fn perform(&self, id: &IntentId, write: &Write, at: Timestamp) -> Result<Receipt, Failure> {

@@ -71,8 +71,8 @@ pub enum RequirementKind {
 impl Asked {
     /// What the issues and the change itself ask for; without a change an issue alone.
     ///
-    /// An issue without any list is asked for by its title. Of the change's own text lists alone count, and its title
-    /// where nothing else asks for anything.
+    /// An issue without any list is asked for by its title. In the change's own text a list under a heading like `Checklist`
+    /// or `Tasks` is what its author did, not what is asked for; its title counts where nothing else asks for anything.
     pub fn of(change: Option<&Change>, issues: &[(Link, Option<Issue>)]) -> Self {
         let mut asked = Self::default();
         for (link, issue) in issues {
@@ -80,7 +80,7 @@ impl Asked {
             let title = issue.as_ref().map(|issue| one_line(&issue.title, MAX_TEXT));
             asked.sources.push(RequirementSource { source: source.clone(), title, closes: link.closes });
             let Some(issue) = issue else { continue };
-            if asked.add(issue.number, &source, &issue.body) == 0 {
+            if asked.add(issue.number, &source, &issue.body, Outline::work) == 0 {
                 asked.add_title(issue.number, &source, &issue.title);
             }
         }
@@ -88,7 +88,7 @@ impl Asked {
             let source = format!("change #{}", change.number);
             let title = Some(one_line(&change.title, MAX_TEXT));
             asked.sources.push(RequirementSource { source: source.clone(), title, closes: false });
-            asked.add(change.number, &source, &change.body);
+            asked.add(change.number, &source, &change.body, Outline::loose_boxes);
             if asked.items.is_empty() {
                 asked.add_title(change.number, &source, &change.title);
             }
@@ -98,11 +98,17 @@ impl Asked {
         asked
     }
 
-    /// Adds what a text asks for, in its order; gives how many these are.
-    fn add(&mut self, number: IssueNumber, source: &str, body: &str) -> usize {
+    /// Adds what a text asks for, in its order; gives how many these are. `work`: which lists count beside criteria.
+    fn add(
+        &mut self,
+        number: IssueNumber,
+        source: &str,
+        body: &str,
+        work: impl Fn(&Outline) -> Vec<&Item>,
+    ) -> usize {
         let outline = Outline::read(body);
         let acceptance: BTreeSet<usize> = outline.acceptance_items().map(|item| item.line).collect();
-        let mut found: Vec<&Item> = outline.acceptance_items().chain(outline.work()).collect();
+        let mut found: Vec<&Item> = outline.acceptance_items().chain(work(&outline)).collect();
         found.sort_by_key(|item| item.line);
         found.dedup_by_key(|item| item.line);
         for (place, item) in found.iter().enumerate() {

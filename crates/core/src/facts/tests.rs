@@ -156,7 +156,10 @@ fn requirements_are_what_lists_and_boxes_ask_for() {
     };
     let body = "Intro\n\n## Tasks\n- [x] Add the form\n- [ ] Hash <!-- quietly -->passwords\n  - nested\n\n\
                 ## Acceptance criteria\n1. 誰でもログインできる\n\n## Background\n- [ ] not asked for\n";
-    let own = change("Add login", "Closes #12\n\n- [ ] Tell `${env.SECRET}` @all\n");
+    let own = change(
+        "Add login",
+        "Closes #12\n\n- [ ] Tell `${env.SECRET}` @all\n\n## Checklist\n- [x] I ran the tests\n",
+    );
     let gone = (Link { issue: 13, closes: false }, None);
     let asked = Asked::of(Some(&own), &[issue(12, "Log in", body), gone, issue(14, "Log\nout", "No list.")]);
     assert_eq!(

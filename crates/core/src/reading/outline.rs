@@ -116,6 +116,13 @@ impl Outline {
         found
     }
 
+    /// Boxes that no heading claims for anything.
+    pub(crate) fn loose_boxes(&self) -> Vec<&Item> {
+        let sections = self.sections.iter().filter(|section| section.topic == Topic::Unknown);
+        let items = sections.flat_map(|section| &section.items);
+        items.filter(|item| item.ticked.is_some() && !item.text.is_empty()).collect()
+    }
+
     /// What must be true afterwards, by the heading it stands under.
     pub(crate) fn acceptance(&self) -> impl Iterator<Item = &str> {
         self.acceptance_items().map(|item| item.text.as_str())

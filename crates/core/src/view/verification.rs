@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::counted;
 use crate::cast::AnswerKind;
@@ -100,6 +100,16 @@ impl Verified {
             }
         }
         self.steps.push(step);
+    }
+
+    /// The same, with facts that were looked up for the report itself in the place of those that nobody left behind.
+    #[must_use]
+    pub fn or(mut self, facts: &Map<String, Value>) -> Self {
+        fill(&mut self.about, facts.get(Fact::Change.as_str()));
+        fill(&mut self.asked, facts.get(Fact::Requirements.as_str()));
+        fill(&mut self.reviews, facts.get(Fact::Reviews.as_str()));
+        fill(&mut self.ci, facts.get(Fact::Ci.as_str()));
+        self
     }
 
     /// The report as a comment; `said`: who sums it up, and in which words.
@@ -236,6 +246,13 @@ impl Verified {
 fn replace<T: DeserializeOwned>(place: &mut Option<T>, value: Option<&Value>) {
     if let Some(found) = value.and_then(|value| T::deserialize(value).ok()) {
         *place = Some(found);
+    }
+}
+
+/// Takes a value where there is none.
+fn fill<T: DeserializeOwned>(place: &mut Option<T>, value: Option<&Value>) {
+    if place.is_none() {
+        replace(place, value);
     }
 }
 

@@ -159,8 +159,9 @@ impl Sift {
             (Some(answer), Some(AnswerKind::Judgements)) => self.judged(world, &answer, &facts).await?,
             (answer, Some(AnswerKind::Summary)) => {
                 let summary = answer.as_ref().and_then(|answer| answer["summary"].as_str());
-                let body =
-                    self.verified.map(|found| found.comment(summary.map(|text| (self.agent.as_str(), text))));
+                let body = self
+                    .verified
+                    .map(|found| found.or(&facts).comment(summary.map(|text| (self.agent.as_str(), text))));
                 json!({ "summary": summary, "body": body })
             }
             (Some(answer), _) => answer,
