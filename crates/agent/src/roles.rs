@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{front, yaml};
 
 /// The built-in roles by name.
-const BUILT_IN: [(&str, &str); 13] = [
+const BUILT_IN: [(&str, &str); 15] = [
     ("ci-checker", include_str!("../../../agents/ci-checker.md")),
     ("codegen", include_str!("../../../agents/codegen.md")),
     ("conflict", include_str!("../../../agents/conflict.md")),
@@ -22,6 +22,8 @@ const BUILT_IN: [(&str, &str); 13] = [
     ("report-generator", include_str!("../../../agents/report-generator.md")),
     ("review", include_str!("../../../agents/review.md")),
     ("rework", include_str!("../../../agents/rework.md")),
+    ("story-decomposer", include_str!("../../../agents/story-decomposer.md")),
+    ("story-evaluator", include_str!("../../../agents/story-evaluator.md")),
 ];
 
 /// A named agent.

@@ -39,6 +39,8 @@ pub enum Command {
     Trigger(commands::trigger::TriggerArgs),
     /// List, read, check, draw and try flows
     Flow(commands::flow::FlowArgs),
+    /// Write, list and judge stories
+    Story(commands::story::StoryArgs),
     /// List, read and check agents
     Agent(commands::agent::AgentArgs),
     /// List skills

@@ -25,6 +25,7 @@ pub mod run;
 pub mod serve;
 pub mod skill;
 pub mod status;
+pub mod story;
 pub mod trigger;
 pub mod worktree;
 

@@ -8,17 +8,19 @@ use miyabi_agent::{Library, Places, Role};
 use miyabi_core::cast::{AnswerKind, Brief, Cast};
 use miyabi_core::facts::Fact;
 use miyabi_core::flow::{self, Flow, FlowProblem, Known};
-use miyabi_core::plan::{Plan, Work};
+use miyabi_core::plan::{AgentWork, Plan, Uses, Work};
 use miyabi_core::session::Adapter;
+use miyabi_core::story::STORY_AGENTS;
 
 use crate::context::Context;
 use crate::error::CliError;
 
 /// Where a repository keeps its own; the first folder that has one of a name counts.
 const FOLDERS: [&str; 3] = [".miyabi/agents/flows", ".miyabi/flows", "agents/flows"];
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("issue", include_str!("../../../agents/flows/issue.yaml")),
     ("pr-verify", include_str!("../../../agents/flows/pr-verify.yaml")),
+    ("story-ci", include_str!("../../../agents/flows/story-ci.yaml")),
 ];
 /// The longest file that is read; what is longer cannot be a flow.
 const MAX_BYTES: u64 = 4 * flow::MAX_BYTES as u64;
@@ -173,8 +175,15 @@ pub fn known(library: &Library) -> Known {
 pub fn cast(library: &Library, plan: &Plan) -> Result<Cast, CliError> {
     let mut cast = Cast::default();
     let mut wrong: Vec<String> = Vec::new();
-    for step in &plan.steps {
-        let Work::Agent(work) = &step.work else { continue };
+    let asked = plan.steps.iter().flat_map(|step| match &step.work {
+        Work::Agent(work) => vec![(step, work.clone())],
+        // The steps of stories join the run later, and ask these.
+        Work::Uses(Uses::Stories) => {
+            STORY_AGENTS.map(|agent| (step, AgentWork { agent: agent.to_owned(), skills: Vec::new() })).into()
+        }
+        _ => Vec::new(),
+    });
+    for (step, work) in asked {
         let Some(found) = library.agents.get(&work.agent) else {
             wrong.push(format!("step `{}`: there is no agent `{}`", step.id, work.agent));
             continue;
@@ -260,7 +269,10 @@ mod tests {
             assert!(error.render().contains(&format!("{folder}/issue.yaml:4:")), "{}", error.render());
         }
         let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.file).collect();
-        assert_eq!(names, [".miyabi/agents/flows/issue.yaml", "pr-verify.yaml (built in)"]);
+        assert_eq!(
+            names,
+            [".miyabi/agents/flows/issue.yaml", "pr-verify.yaml (built in)", "story-ci.yaml (built in)"]
+        );
     }
 
     #[test]
@@ -269,7 +281,7 @@ mod tests {
         write(root.path(), "agents/flows/確認.yml", "name: x");
         write(root.path(), "agents/flows/notes.txt", "x");
         let names: Vec<_> = all(Some(root.path())).unwrap().into_iter().map(|source| source.name).collect();
-        assert_eq!(names, ["issue", "pr-verify", "確認"]);
+        assert_eq!(names, ["issue", "pr-verify", "story-ci", "確認"]);
         let file = |what: &str| typed(Some(root.path()), root.path(), what).map(|source| source.file);
         assert_eq!(file("確認").unwrap(), "agents/flows/確認.yml");
         assert_eq!(file("agents/flows/確認.yml").unwrap(), "agents/flows/確認.yml");
@@ -277,7 +289,7 @@ mod tests {
         for wrong in ["none", "../agents/flows/確認", ""] {
             assert_eq!(file(wrong).unwrap_err().exit().code, 1, "{wrong}");
         }
-        assert_eq!(all(None).unwrap().len(), 2);
+        assert_eq!(all(None).unwrap().len(), 3);
     }
 
     #[test]

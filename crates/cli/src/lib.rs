@@ -119,6 +119,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Delivery(args) => commands::delivery::delivery(args, context).await,
         Command::Trigger(args) => commands::trigger::trigger(args, context).await,
         Command::Flow(args) => commands::flow::flow(args, context).await,
+        Command::Story(args) => commands::story::story(args, context).await,
         Command::Agent(args) => commands::agent::agent(args, context).await,
         Command::Skill(args) => commands::skill::skill(args, context).await,
         Command::Labels(args) => commands::labels::labels(args, context).await,

@@ -58,9 +58,10 @@ pub async fn begin(
     Ok(Begun::Run(entry, created))
 }
 
-/// Errors: the flow has built-in steps, which need an issue.
+/// Errors: the flow has built-in steps that need an issue.
 pub fn takes_payloads(flow: &Flow) -> Result<(), CliError> {
-    let built_in = flow.plan.steps.iter().filter(|step| matches!(step.work, Work::Uses(_)));
+    let built_in =
+        flow.plan.steps.iter().filter(|step| matches!(step.work, Work::Uses(uses) if uses.is_of_issues()));
     let reasons: Vec<_> = built_in.map(|step| format!("step `{}` is a built-in one", step.id)).collect();
     if reasons.is_empty() {
         return Ok(());

@@ -11,8 +11,8 @@ use miyabi_core::containment::{Bounds, Network};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
-    Agents, Boxes, Checks, Clock, Deliveries, Forge, Keepsakes, Keys, LocalRecords, NoKeys, Notify, Patches,
-    Store, Worktrees,
+    Agents, Boxes, Checks, Clock, Contents, Deliveries, Forge, Keepsakes, Keys, LocalRecords, NoKeys, Notify,
+    Patches, Store, Stories, Worktrees,
 };
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
@@ -52,6 +52,8 @@ pub struct Home {
     pub store: Arc<dyn Store>,
     /// The memory of received webhooks.
     pub deliveries: Arc<dyn Deliveries>,
+    /// The memory of stories.
+    pub stories: Arc<dyn Stories>,
     /// Issues and changes, wherever they live.
     pub forge: Arc<dyn Forge>,
     /// The forge that is kept here; it has them unless `github` does.
@@ -62,6 +64,8 @@ pub struct Home {
     pub records: Arc<dyn LocalRecords>,
     /// Checkouts and merges.
     pub worktrees: Arc<dyn Worktrees>,
+    /// What is in commits.
+    pub contents: Arc<dyn Contents>,
     /// What was kept when worktrees went.
     pub keepsakes: Arc<dyn Keepsakes>,
     /// Coding programs.
@@ -108,6 +112,7 @@ impl Home {
         let git = Arc::new(git);
         let keepsakes: Arc<dyn Keepsakes> = Arc::clone(&git) as _;
         let patches: Arc<dyn Patches> = Arc::clone(&git) as _;
+        let contents: Arc<dyn Contents> = Arc::clone(&git) as _;
         let worktrees: Arc<dyn Worktrees> = git;
         let redactor = Arc::new(context.redactor());
         let models = EndpointModels::new(|name| context.var(name).map(str::to_owned));
@@ -146,12 +151,14 @@ impl Home {
             github,
             records,
             deliveries: Arc::clone(&store) as _,
+            stories: Arc::clone(&store) as _,
             agents: Arc::new(agents),
             checks: Arc::new(
                 ToolChecks::new(check_options(&root, &shared, &settings)).within(Arc::clone(&boxes)),
             ),
             store,
             worktrees,
+            contents,
             keepsakes,
             settings,
             clock: Arc::new(SystemClock),
@@ -183,6 +190,8 @@ impl Home {
         let world = World {
             forge: Arc::clone(&self.forge) as _,
             worktrees: Arc::clone(&self.worktrees),
+            contents: Arc::clone(&self.contents),
+            stories: Arc::clone(&self.stories),
             agents: Arc::clone(&self.agents),
             checks: Arc::clone(&self.checks),
             notify: Arc::clone(&self.notify),

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(crate) use given::without;
 pub use given::{Given, given, with_facts};
 
 use crate::analysis::Analysis;
@@ -173,7 +174,7 @@ pub fn prompt(
         prompt.push('\n');
     }
     if let Some(wrong) = wrong {
-        let wrong = given::without(fence, wrong);
+        let wrong = without(fence, wrong);
         prompt.push_str(&format!(
             "\n## What was wrong with the last answer\n\nYou were asked before, and your answer was refused:\n\n<{fence}>\n{wrong}\n</{fence}>\n"
         ));

@@ -191,14 +191,17 @@ fn finish(run: &Run, events: &mut Vec<EventBody>) {
             None => (Status::Cancelled, format!("cancelled by {by}")),
         },
         (None, Some(state)) => {
-            let why = state.failure().map_or_else(String::new, |failure| format!(": {failure}"));
+            let rule = state.gate.as_ref().filter(|_| state.output().is_some()).map(|(_, rule)| rule.clone());
+            let why = state.failure().map(ToString::to_string).or(rule);
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
             (Status::Failed, format!("`{}` failed{why}", state.step.id))
         }
         (None, None) => (Status::Succeeded, "all steps done".to_owned()),
     };
+    let leaves_check = write::of_open_check(run, status, &reason, events);
     // Of a run whose place was taken nobody is told: the newer one has the word.
     let is_quiet = matches!(status, Status::Succeeded | Status::Superseded);
-    if !is_quiet && write::of_end(run, status, &reason, events) {
+    if (!is_quiet && write::of_end(run, status, &reason, events)) || leaves_check {
         return;
     }
     events.push(EventBody::RunFinished { status, reason });

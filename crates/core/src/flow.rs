@@ -9,11 +9,11 @@
 mod json;
 mod lookups;
 mod names;
-mod node;
+pub(crate) mod node;
 mod order;
 mod place;
-mod problem;
-mod read;
+pub(crate) mod problem;
+pub(crate) mod read;
 mod schema;
 mod step;
 mod suggest;

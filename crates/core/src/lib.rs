@@ -34,6 +34,7 @@ pub mod run;
 pub mod session;
 pub mod standing;
 pub mod status;
+pub mod story;
 pub mod subject;
 pub mod task;
 pub mod trigger;

@@ -15,6 +15,7 @@ pub use action::{ActionCall, ActionKind};
 pub use graph::{MAX_CYCLES, Problem, Schedule, check, schedule};
 
 use crate::ids::{CommitId, StepId};
+use crate::story::StoryWork;
 use crate::task::Task;
 use crate::worktree::ConflictFile;
 
@@ -129,6 +130,8 @@ pub enum Work {
     Integrate(Integrate),
     /// An agent answers what the step's `input` asks.
     Agent(AgentWork),
+    /// A story is taken apart or judged.
+    Story(Box<StoryWork>),
 }
 
 /// What a flow asks of an agent.
@@ -169,11 +172,15 @@ pub enum Uses {
     Cleanup,
     /// The issue is closed with a summary.
     Close,
+    /// The stories of the commit are read, and what has to be done about each joins the plan.
+    Stories,
+    /// What the stories came to is brought together.
+    Verdict,
 }
 
 impl Uses {
-    /// Every built-in step, in the order of the `issue` flow.
-    pub const ALL: [Self; 12] = [
+    /// Every built-in step: those of the `issue` flow in its order, then those of `story-ci`.
+    pub const ALL: [Self; 14] = [
         Self::Analyse,
         Self::Decompose,
         Self::Execute,
@@ -186,6 +193,8 @@ impl Uses {
         Self::Record,
         Self::Cleanup,
         Self::Close,
+        Self::Stories,
+        Self::Verdict,
     ];
 
     /// The word in flow files.
@@ -203,7 +212,14 @@ impl Uses {
             Self::Record => "record",
             Self::Cleanup => "cleanup",
             Self::Close => "close",
+            Self::Stories => "stories",
+            Self::Verdict => "verdict",
         }
+    }
+
+    /// Whether it carries an issue to a change, and so needs an issue.
+    pub fn is_of_issues(self) -> bool {
+        !matches!(self, Self::Stories | Self::Verdict)
     }
 
     /// The built-in step of that word.

@@ -6,6 +6,7 @@
 mod agents;
 mod boxes;
 mod checks;
+mod contents;
 mod deliveries;
 mod forge;
 mod keepsakes;
@@ -15,6 +16,7 @@ mod notify;
 mod patches;
 mod remote;
 mod store;
+mod stories;
 mod surroundings;
 mod worktrees;
 
@@ -23,6 +25,7 @@ use std::pin::Pin;
 pub use agents::{Agents, SessionWatch};
 pub use boxes::{Boxes, Contained, NoBoxes};
 pub use checks::{CheckJob, Checked, Checks, Scope, Touched};
+pub use contents::Contents;
 pub use deliveries::{Deliveries, DeliveryFilter, DeliveryRow, Recorded};
 pub use forge::{Forge, LocalRecords, NewChange};
 pub use keepsakes::Keepsakes;
@@ -34,6 +37,7 @@ pub use remote::{PushSpec, Pushed, Remote};
 pub use store::{
     Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
 };
+pub use stories::{ResultFilter, ResultRow, Stories, StoryRow};
 pub use surroundings::{Clock, Ids, Journal, Machine};
 pub use worktrees::{AddedLine, Worktrees};
 

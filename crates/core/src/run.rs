@@ -137,6 +137,8 @@ pub(crate) enum Weight {
 pub(crate) fn weight(work: &Work) -> Weight {
     match work {
         Work::Task(_) | Work::Agent(_) | Work::Uses(Uses::Review) => Weight::Heavy,
+        Work::Story(work) if work.asks() => Weight::Heavy,
+        Work::Story(_) => Weight::Light,
         Work::Integrate(_) | Work::Uses(Uses::Update) => Weight::Lane,
         Work::Uses(_) => Weight::Light,
     }
@@ -261,7 +263,7 @@ impl Run {
         state.step.needs.iter().all(|need| self.step(need).is_none_or(StepState::lets_pass))
     }
 
-    fn last_output<T: serde::de::DeserializeOwned>(&self, uses: Uses) -> Option<T> {
+    pub(crate) fn last_output<T: serde::de::DeserializeOwned>(&self, uses: Uses) -> Option<T> {
         let state = self
             .steps
             .iter()

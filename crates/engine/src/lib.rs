@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use miyabi_core::event::Event;
 use miyabi_core::ids::StepId;
-use miyabi_core::ports::{Agents, Checks, Clock, Forge, Ids, Journal, Notify, StoreError, Worktrees};
+use miyabi_core::ports::{
+    Agents, Checks, Clock, Contents, Forge, Ids, Journal, Notify, StoreError, Stories, Worktrees,
+};
 use miyabi_core::run::{Illegal, Run};
 use miyabi_core::session::AgentEvent;
 use miyabi_core::status::Status;
@@ -31,6 +33,10 @@ pub struct World {
     pub forge: Arc<dyn Forge>,
     /// Checkouts and merges.
     pub worktrees: Arc<dyn Worktrees>,
+    /// What is in commits.
+    pub contents: Arc<dyn Contents>,
+    /// The memory of stories.
+    pub stories: Arc<dyn Stories>,
     /// Coding programs.
     pub agents: Arc<dyn Agents>,
     /// Tools that measure.

@@ -9,6 +9,8 @@ mod planning;
 mod reading;
 mod review;
 mod session;
+mod stories;
+mod story;
 mod task;
 
 use std::pin::Pin;
@@ -110,6 +112,7 @@ impl StepRunner for BuiltIn {
         let world = self.world.clone();
         match &job.state.step.work {
             Work::Task(work) => task::start(world, work, &job),
+            Work::Story(work) => story::start(world, work, &job),
             Work::Agent(work) => answering::start(world, work, &job),
             Work::Integrate(integrate) => merge::integrate(world, integrate, &job),
             Work::Uses(Uses::Analyse) => planning::analyse(world, &job),
@@ -118,6 +121,8 @@ impl StepRunner for BuiltIn {
             Work::Uses(Uses::Update) => merge::update(world, &job),
             Work::Uses(Uses::Review) => review::review(world, &job),
             Work::Uses(Uses::Ci) => ci::ci(world, &job),
+            Work::Uses(Uses::Stories) => stories::read(world, &job),
+            Work::Uses(Uses::Verdict) => stories::verdict(&job),
             Work::Uses(Uses::Deploy) => {
                 ready(Ok(json!({ "deployment": "not configured: no `deploy.toml` is read by this version" })))
             }

@@ -5,6 +5,7 @@ pub mod askpass;
 mod clone;
 mod close;
 mod commit;
+mod contents;
 mod error;
 mod excerpt;
 mod exclude;

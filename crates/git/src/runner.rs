@@ -295,8 +295,7 @@ impl Git {
     ) -> Result<(), GitError> {
         let mut child = self.spawn(&call)?;
         let group = Group::of(&child);
-        drop(child.stdin.take());
-        group.fed();
+        let stdin = child.stdin.take();
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
         let mut stderr = Vec::new();
         let all = async {
@@ -313,14 +312,20 @@ impl Git {
                     }
                 }
             };
+            // Both ways at once: a program that waits until its answers are read takes no further questions.
+            let feed = async {
+                feed(stdin, call.input.as_deref().unwrap_or_default()).await;
+                group.fed();
+            };
             let Some(err) = &mut err else { return read_out.await };
             let read_err = err.read_to_end(&mut stderr);
-            tokio::pin!(read_out, read_err);
-            let mut quiet = false;
+            tokio::pin!(read_out, read_err, feed);
+            let (mut quiet, mut fed) = (false, false);
             loop {
                 tokio::select! {
                     to_end = &mut read_out => return to_end,
                     _ = &mut read_err, if !quiet => quiet = true,
+                    () = &mut feed, if !fed => fed = true,
                 }
             }
         };

@@ -3,6 +3,7 @@
 //! Facts never refuse an event: what may happen is judged before it is appended, by the core.
 
 mod sql;
+mod stories;
 
 use jiff::Timestamp;
 use miyabi_core::event::{Answer, Escalation, Event, EventBody, SessionStarted};
@@ -15,6 +16,7 @@ use miyabi_core::status::Status;
 use miyabi_core::task::Task;
 
 pub(crate) use sql::write;
+pub(crate) use stories::StoryFact;
 
 /// One change of the tables beside the log.
 #[derive(Debug, PartialEq)]
@@ -29,17 +31,25 @@ pub(crate) enum Fact {
     Intended(Box<Intent>),
     Done(IntentId, Receipt),
     NotDone(IntentId, Failure),
+    Story(StoryFact),
     Finished(Timestamp, Status, String),
 }
 
 /// What these events change. Of the stages only the last one counts, so that an append writes it once.
 pub(crate) fn facts(events: &[Event]) -> Vec<Fact> {
     let last_start = events.iter().rposition(|event| matches!(event.body, EventBody::StepStarted { .. }));
-    let counts = |(index, event): (usize, &Event)| match fact(event) {
-        Some(Fact::Stage(_)) if Some(index) != last_start => None,
-        fact => fact,
+    let counts = |(index, event): (usize, &Event)| {
+        let own = match fact(event) {
+            Some(Fact::Stage(_)) if Some(index) != last_start => None,
+            fact => fact,
+        };
+        let steps = match &event.body {
+            EventBody::PlanExtended { extension, .. } => extension.steps.as_slice(),
+            _ => &[],
+        };
+        own.into_iter().chain(stories::begun(event.at, steps)).collect::<Vec<_>>()
     };
-    events.iter().enumerate().filter_map(counts).collect()
+    events.iter().enumerate().flat_map(counts).collect()
 }
 
 fn fact(event: &Event) -> Option<Fact> {
@@ -65,10 +75,10 @@ fn fact(event: &Event) -> Option<Fact> {
         | EventBody::StepFailed { .. }
         | EventBody::StepSkipped { .. }
         | EventBody::StepCancelled { .. }
-        | EventBody::GateDecided { .. }
-        | EventBody::SessionNamed { .. }
-        | EventBody::Signalled { .. }
-        | EventBody::CancelRequested { .. } => None,
+        | EventBody::GateDecided { .. } => stories::fact(event),
+        EventBody::SessionNamed { .. } | EventBody::Signalled { .. } | EventBody::CancelRequested { .. } => {
+            None
+        }
     }
 }
 

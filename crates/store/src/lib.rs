@@ -8,6 +8,7 @@ mod log;
 mod open;
 mod rows;
 mod store;
+mod stories;
 mod values;
 mod writer;
 

@@ -72,3 +72,14 @@ async fn deliveries_on_disk() {
 async fn deliveries_in_memory() {
     contract::deliveries(in_memory).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stories_on_disk() {
+    let folder = Folder::new();
+    contract::stories(|| folder.store()).await;
+}
+
+#[tokio::test]
+async fn stories_in_memory() {
+    contract::stories(in_memory).await;
+}

@@ -7,6 +7,7 @@ mod facts;
 mod local;
 mod log;
 mod runs;
+mod stories;
 
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{Store, StoreError};
@@ -16,6 +17,7 @@ pub use self::facts::facts;
 pub use self::local::local_records;
 pub use self::log::log;
 pub use self::runs::runs;
+pub use self::stories::stories;
 
 /// Everything that is true of a [`Store`]: [`log`], [`runs`] and [`facts`].
 pub async fn store<S: Store + 'static>(make: impl Fn() -> S) {

@@ -3,7 +3,9 @@
 mod deliveries;
 mod local;
 mod replay;
+mod stories;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,11 +15,12 @@ use miyabi_core::event::{Event, EventBody, RunStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::ports::{
-    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, TaskRow, UsedSince,
+    Created, EscalationRow, NewRun, RunFilter, RunRow, SessionRow, Store, StoreError, StoryRow, TaskRow,
+    UsedSince,
 };
 use miyabi_core::subject::{is_newer, taking_its_place};
 
-/// The ports `Store`, `Deliveries` and `LocalRecords` in memory, under the same contracts as the real store.
+/// The ports `Store`, `Deliveries`, `LocalRecords` and `Stories` in memory, under the same contracts as the real store.
 #[derive(Default)]
 pub struct MemoryStore(Mutex<State>);
 
@@ -28,6 +31,8 @@ struct State {
     local: local::Local,
     /// Oldest first.
     deliveries: Vec<deliveries::Kept>,
+    /// By repo.
+    stories: BTreeMap<String, Vec<StoryRow>>,
 }
 
 impl MemoryStore {

@@ -26,3 +26,8 @@ async fn local_records() {
 async fn deliveries() {
     contract::deliveries(MemoryStore::new).await;
 }
+
+#[tokio::test]
+async fn stories() {
+    contract::stories(MemoryStore::new).await;
+}

@@ -245,7 +245,7 @@ fn row(step: &Step) -> [String; 4] {
     let does = match &step.work {
         Work::Uses(uses) => uses.as_str().to_owned(),
         Work::Agent(work) => format!("agent {}", work.agent),
-        Work::Task(_) | Work::Integrate(_) => String::new(),
+        Work::Task(_) | Work::Integrate(_) | Work::Story(_) => String::new(),
     };
     let actions = step.actions.iter().map(|call| call.action.as_str());
     let does = std::iter::once(does.as_str()).chain(actions).collect::<Vec<_>>().join(", then ");

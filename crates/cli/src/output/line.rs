@@ -183,8 +183,20 @@ pub fn describe_output(work: &Work, output: &Value) -> String {
             None => String::new(),
         },
         Work::Uses(uses) => uses_outcome(*uses, output),
+        Work::Story(_) => match output["verdict"].as_str() {
+            Some(verdict) => format!("{}{}", short(verdict, 20), known(output)),
+            None => {
+                let steps = output["decomposition"]["steps"].as_array().map_or(0, Vec::len);
+                text::count(steps, "step")
+            }
+        },
         Work::Agent(_) => output.as_str().map(|text| short(text, 80)).unwrap_or_default(),
     }
+}
+
+/// Whether a story was judged by an earlier run.
+fn known(output: &Value) -> &'static str {
+    if output["cached_from_run"].is_string() { ", nothing changed" } else { "" }
 }
 
 fn uses_outcome(uses: miyabi_core::plan::Uses, output: &Value) -> String {
@@ -216,6 +228,11 @@ fn uses_outcome(uses: miyabi_core::plan::Uses, output: &Value) -> String {
             let merged = output["merged"].as_u64().unwrap_or_default() as usize;
             format!("{} merged", text::count(merged, "task"))
         }
+        Uses::Stories => match output["planned"].as_array().map_or(0, Vec::len) {
+            1 => "1 story".to_owned(),
+            n => format!("{n} stories"),
+        },
+        Uses::Verdict => word("title"),
         Uses::Update | Uses::Record | Uses::Close => String::new(),
     }
 }

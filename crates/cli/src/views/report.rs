@@ -200,6 +200,8 @@ fn phase(run: &Run, state: &StepState) -> Option<Phase> {
     let uses = match &state.step.work {
         Work::Uses(uses) => *uses,
         Work::Agent(work) => return answered(run, state, &work.agent),
+        Work::Story(work) if work.asks() => return answered(run, state, work.agent()),
+        Work::Story(_) => return answered(run, state, "miyabi"),
         Work::Task(_) | Work::Integrate(_) => return None,
     };
     let started_at = match uses {
@@ -271,6 +273,9 @@ fn input(run: &Run, uses: Uses) -> String {
         Uses::Update | Uses::Merge | Uses::Deploy => format!("branch {}", run.started.base_branch),
         Uses::Record => crate::output::text::count(run.sessions.len(), "session"),
         Uses::Cleanup => format!("worktrees of issue #{issue}"),
+        Uses::Stories | Uses::Verdict => {
+            format!("commit {}", crate::output::text::short_id(run.started.base_commit.as_str()))
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub fn with_facts(given: Option<Given>, facts: &Map<String, Value>, fence: &str)
 }
 
 /// A text without the mark, and without what its readers do not see.
-pub(super) fn without(fence: &str, text: &str) -> String {
+pub(crate) fn without(fence: &str, text: &str) -> String {
     // What is not seen may stand in the middle of a mark.
     visible(text).replace(fence, REMOVED)
 }

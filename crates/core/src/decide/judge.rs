@@ -4,6 +4,7 @@ mod change;
 mod failure;
 mod plan;
 mod report;
+mod stories;
 
 use jiff::Timestamp;
 
@@ -17,7 +18,9 @@ pub(super) fn judge(run: &Run, state: &StepState, now: Timestamp, events: &mut V
     tell::of_answer(run, state, events);
     let before = events.len();
     of_kind(run, state, now, events);
-    let succeeded = matches!(events.last(), Some(EventBody::GateDecided { gate: Gate::Proceed, .. }));
+    // What stories come to is written whatever it is.
+    let is_verdict = state.step.work == Work::Uses(Uses::Verdict);
+    let succeeded = matches!(events.last(), Some(EventBody::GateDecided { gate, .. }) if *gate == Gate::Proceed || is_verdict);
     if succeeded && events.len() > before && matches!(state.result, Some(Ok(_))) {
         let gate = events.pop();
         match act::of_step(run, state, events) {
@@ -37,6 +40,8 @@ fn of_kind(run: &Run, state: &StepState, now: Timestamp, events: &mut Vec<EventB
         (Some(Ok(_)), Work::Uses(Uses::Decompose)) => plan::judge(run, state, now, events),
         (Some(Ok(_)), Work::Uses(Uses::Review)) => report::judge(run, state, now, events),
         (Some(Ok(_)), Work::Uses(Uses::Change)) => change::judge(run, state, now, events),
+        (Some(Ok(_)), Work::Uses(Uses::Stories)) => stories::judge(run, state, events),
+        (Some(Ok(output)), Work::Uses(Uses::Verdict)) => stories::judge_verdict(run, state, output, events),
         _ => gate(events, &state.step.id, Gate::Proceed, "done", &[]),
     }
 }

@@ -5,17 +5,24 @@
 use std::collections::BTreeMap;
 
 use super::tell;
+use crate::commit_mark::{CheckRun, Conclusion};
 use crate::event::EventBody;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{ChangeNumber, IntentId};
 use crate::intent::{Intent, Write};
-use crate::plan::Uses;
+use crate::plain::{one_line, quiet};
+use crate::plan::{Uses, Work};
 use crate::report::{Report, quality_label};
 use crate::run::{Run, StepState};
 use crate::status::Status;
+use crate::story::{Stories, Summary, Verdict};
 use crate::task::{Decomposition, check_tasks};
 use crate::view::{self, ChangeFacts};
 use crate::{analysis::Kind, naming};
+
+/// The writes that begin and complete a check run of stories.
+const CHECK_BEGIN: &str = "check-begin";
+const CHECK_END: &str = "check-end";
 
 /// Labels of the rating.
 pub(super) fn of_analysis(run: &Run, state: &StepState, events: &mut Vec<EventBody>) {
@@ -165,6 +172,60 @@ pub(super) fn of_end(run: &Run, status: Status, reason: &str, events: &mut Vec<E
     tell::of_status(run, last, "end", &format!("{status}: {reason}"), events);
     tell::of_end(run, last, status, reason, events);
     events.len() > before
+}
+
+/// Stories are being judged at the run's commit.
+pub(super) fn of_check_begin(run: &Run, state: &StepState, stories: &Stories, events: &mut Vec<EventBody>) {
+    let title = match stories.planned.len() {
+        1 => "1 story is judged".to_owned(),
+        n => format!("{n} stories are judged"),
+    };
+    let check = check_run(run, None, title.clone(), title);
+    record(run, state, CHECK_BEGIN, false, Write::CheckRun(check), events);
+}
+
+/// What they came to.
+pub(super) fn of_check_end(run: &Run, state: &StepState, summary: &Summary, events: &mut Vec<EventBody>) {
+    let conclusion = match summary.verdict {
+        _ if run.cancelled_by.is_some() => Conclusion::Cancelled,
+        Verdict::Pass => Conclusion::Success,
+        Verdict::Fail | Verdict::Error => Conclusion::Failure,
+        Verdict::Skipped => Conclusion::Neutral,
+    };
+    let check = check_run(run, Some(conclusion), summary.title.clone(), summary.body.clone());
+    record(run, state, CHECK_END, false, Write::CheckRun(check), events);
+}
+
+/// A check run that nothing completed does not stay in progress when the run ends. Says whether there was one.
+pub(super) fn of_open_check(run: &Run, status: Status, reason: &str, events: &mut Vec<EventBody>) -> bool {
+    let uses = |uses: Uses| run.steps().iter().filter(move |state| state.step.work == Work::Uses(uses));
+    let begun = uses(Uses::Stories).any(|state| is_recorded(run, state, CHECK_BEGIN));
+    let ended = uses(Uses::Verdict).any(|state| is_recorded(run, state, CHECK_END));
+    let Some(last) = run.steps().last().filter(|_| begun && !ended) else { return false };
+    let before = events.len();
+    let conclusion = match status {
+        Status::Succeeded => Conclusion::Neutral,
+        Status::Failed => Conclusion::Failure,
+        _ => Conclusion::Cancelled,
+    };
+    let title = one_line(reason, 200);
+    let check = check_run(run, Some(conclusion), title.clone(), quiet(&title));
+    record(run, last, "check-open", false, Write::CheckRun(check), events);
+    events.len() > before
+}
+
+fn check_run(run: &Run, conclusion: Option<Conclusion>, title: String, summary: String) -> CheckRun {
+    CheckRun {
+        commit: run.started.base_commit.clone(),
+        name: format!("miyabi/{}", run.started.flow),
+        // Each run has its own, so that one that is ended late does not write over what came after it.
+        key: format!("{}/stories", run.id),
+        conclusion,
+        title,
+        summary,
+        text: None,
+        url: None,
+    }
 }
 
 fn decomposition(

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::requirements::Asked;
-use crate::evidence::Lines;
+use crate::evidence::Evidence;
 use crate::plain::one_line;
 
 /// More places than this are not looked at, for one requirement.
@@ -112,7 +112,7 @@ impl Judgements {
     pub fn paths(&self) -> Vec<String> {
         let places = self.requirements.iter().flat_map(|one| one.evidence.iter().take(MAX_PLACES));
         let mut paths: Vec<String> =
-            places.filter_map(|place| Some(place.parse::<Lines>().ok()?.path)).collect();
+            places.filter_map(|place| Some(place.parse::<Evidence>().ok()?.path)).collect();
         paths.sort();
         paths.dedup();
         paths
@@ -162,7 +162,7 @@ impl Judgements {
 }
 
 fn place(text: &str, lines: &BTreeMap<String, usize>) -> Place {
-    let found = text.parse::<Lines>();
+    let found = text.parse::<Evidence>();
     let checked = found.and_then(|found| {
         found.check(lines.get(&found.path).copied())?;
         Ok(found)

@@ -19,14 +19,14 @@ const MAX_DEPTH: usize = 64;
 
 /// A value in a YAML file. Cloning shares the value.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where it stands; for an alias, where the alias stands.
-    pub(super) at: At,
-    pub(super) value: Rc<Value>,
+    pub(crate) at: At,
+    pub(crate) value: Rc<Value>,
     /// How a word is written; none for everything else.
-    pub(super) style: Option<Style>,
+    pub(crate) style: Option<Style>,
     /// Whether it is written elsewhere, and an alias stands here.
-    pub(super) is_alias: bool,
+    pub(crate) is_alias: bool,
     /// Nodes in it, itself included.
     size: usize,
     /// Levels in it, itself included.
@@ -35,7 +35,7 @@ pub(super) struct Node {
 
 /// How a word is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// As it is.
     Plain,
     /// `'…'`
@@ -48,7 +48,7 @@ pub(super) enum Style {
 
 /// What a node holds.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing was written, or `null`.
     Nothing,
     /// Words, numbers and everything else that is not one of the others.
@@ -61,7 +61,7 @@ pub(super) enum Value {
 
 impl Node {
     /// Its text as a word, if it is one.
-    pub(super) fn word(&self) -> Option<Word> {
+    pub(crate) fn word(&self) -> Option<Word> {
         let Value::Text(text) = &*self.value else { return None };
         let style = self.style.filter(|_| !self.is_alias);
         Some(Word { at: self.at, text: text.clone(), style })
@@ -70,7 +70,7 @@ impl Node {
 
 impl Value {
     /// What it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Text(_) => "a word",
@@ -83,7 +83,7 @@ impl Value {
 /// Reads the only document of a YAML file.
 ///
 /// `None` after a problem that leaves no tree: text that is not YAML, a tree that is too large or too deep.
-pub(super) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
+pub(crate) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
     let options = granit_parser::options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
@@ -148,7 +148,7 @@ impl Tree {
                 self.documents += 1;
                 if self.documents == 2 {
                     let problem = problems.add(at, "one-document", "a second document begins here");
-                    problem.hint("put each flow into a file of its own");
+                    problem.hint("put each into a file of its own");
                 }
             }
             Event::Scalar(text, style, anchor, _) => {

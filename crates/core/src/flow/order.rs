@@ -10,7 +10,7 @@ use crate::ids::StepId;
 use crate::plan::{self, Problem, Uses};
 
 /// What must come somewhere before each built-in step.
-const BEFORE: [(Uses, Uses); 7] = [
+const BEFORE: [(Uses, Uses); 8] = [
     (Uses::Decompose, Uses::Analyse),
     (Uses::Execute, Uses::Decompose),
     (Uses::Update, Uses::Execute),
@@ -18,6 +18,7 @@ const BEFORE: [(Uses, Uses); 7] = [
     (Uses::Change, Uses::Review),
     (Uses::Ci, Uses::Change),
     (Uses::Merge, Uses::Change),
+    (Uses::Verdict, Uses::Stories),
 ];
 
 /// How the steps of a file follow each other.
@@ -150,7 +151,7 @@ impl Graph<'_> {
                 format!("`{}` is used twice; the first time in the step on line {line}", uses.as_str());
             problems
                 .add(at, "built-in-order", message)
-                .hint("a built-in step works on the whole issue, once");
+                .hint("a built-in step works on the whole of it, once");
         }
         for (uses, before) in BEFORE {
             let Some(&index) = first.get(&uses) else { continue };

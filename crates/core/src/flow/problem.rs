@@ -25,7 +25,7 @@ pub struct FlowProblem {
 }
 
 impl FlowProblem {
-    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(hint.into());
     }
 
@@ -78,17 +78,17 @@ impl From<FlowProblem> for Failure {
 
 /// Where something stands: line and column, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct At {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl At {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// Collects problems of one file. Beyond a thousand they are only counted.
-pub(super) struct Problems<'t> {
+pub(crate) struct Problems<'t> {
     file: String,
     /// The file's lines, split when a place inside a value is first asked for.
     text: &'t str,
@@ -102,12 +102,12 @@ pub(super) struct Problems<'t> {
 impl<'t> Problems<'t> {
     const LIMIT: usize = 1000;
 
-    pub(super) fn new(file: &str, text: &'t str) -> Self {
+    pub(crate) fn new(file: &str, text: &'t str) -> Self {
         Self { file: file.to_owned(), text, lines: None, list: Vec::new(), overflow: None, more: 0 }
     }
 
     /// Adds a problem at a place inside a word, so many characters after its beginning.
-    pub(super) fn within(
+    pub(crate) fn within(
         &mut self,
         word: &Word,
         offset: usize,
@@ -121,7 +121,7 @@ impl<'t> Problems<'t> {
     }
 
     /// Adds a problem and returns it, so that it can be given a hint.
-    pub(super) fn add(&mut self, at: At, rule: &'static str, message: impl Into<String>) -> &mut FlowProblem {
+    pub(crate) fn add(&mut self, at: At, rule: &'static str, message: impl Into<String>) -> &mut FlowProblem {
         let problem = FlowProblem {
             file: self.file.clone(),
             line: at.line,
@@ -140,7 +140,7 @@ impl<'t> Problems<'t> {
     }
 
     /// All problems in the order of the file.
-    pub(super) fn into_sorted(mut self) -> Vec<FlowProblem> {
+    pub(crate) fn into_sorted(mut self) -> Vec<FlowProblem> {
         self.list.sort_by_key(|problem| At { line: problem.line, column: problem.column });
         if let Some(last) = self.overflow {
             let message = format!("there are {} more problems", self.more);

@@ -9,17 +9,17 @@ use super::suggest::nearest;
 
 /// A word and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) at: At,
-    pub(super) text: String,
+pub(crate) struct Word {
+    pub(crate) at: At,
+    pub(crate) text: String,
     /// How it is written, where that is known.
-    pub(super) style: Option<Style>,
+    pub(crate) style: Option<Style>,
 }
 
 /// The fields of a map with known keys.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     /// Where the map begins.
-    pub(super) at: At,
+    pub(crate) at: At,
     /// What it describes, such as `a step`.
     what: &'static str,
     /// The first value of each known key, with the place of the key.
@@ -28,7 +28,7 @@ pub(super) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Takes the map apart. Unknown keys, keys given twice and keys that are no words are problems.
-    pub(super) fn of(
+    pub(crate) fn of(
         node: &'n Node,
         what: &'static str,
         known: &[&str],
@@ -67,12 +67,12 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of the key, whatever it is, with the place of the key.
-    pub(super) fn any(&mut self, key: &str) -> Option<(At, &'n Node)> {
+    pub(crate) fn any(&mut self, key: &str) -> Option<(At, &'n Node)> {
         self.entries.remove(key)
     }
 
     /// The value of an optional key; a key without a value is a problem.
-    pub(super) fn value(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<&'n Node> {
+    pub(crate) fn value(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<&'n Node> {
         let (at, node) = self.any(key)?;
         if matches!(&*node.value, Value::Nothing) {
             let problem = problems.add(at, "no-value", format!("`{key}` has no value"));
@@ -83,28 +83,28 @@ impl<'n> Fields<'n> {
     }
 
     /// Whether the key is there, with or without a value.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
     /// Where the key stands, if it is there.
-    pub(super) fn at_of(&self, key: &str) -> Option<At> {
+    pub(crate) fn at_of(&self, key: &str) -> Option<At> {
         self.entries.get(key).map(|(at, _)| *at)
     }
 
     /// Reports that a required key is not there.
-    pub(super) fn missing(&self, key: &str, problems: &mut Problems<'_>) {
+    pub(crate) fn missing(&self, key: &str, problems: &mut Problems<'_>) {
         problems.add(self.at, "missing-key", format!("{} needs `{key}`", self.what));
     }
 
     /// A word; numbers and `true` count as the words they are written as.
-    pub(super) fn text(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
+    pub(crate) fn text(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
         let node = self.value(key, problems)?;
         word(node, key, problems)
     }
 
     /// A required word that can be a name: one line without control characters, not blank, at most 200 characters.
-    pub(super) fn name(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
+    pub(crate) fn name(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
         if !self.has(key) {
             self.missing(key, problems);
             return None;
@@ -126,7 +126,7 @@ impl<'n> Fields<'n> {
     }
 
     /// One of these words.
-    pub(super) fn one_of<T: Copy>(
+    pub(crate) fn one_of<T: Copy>(
         &mut self,
         key: &str,
         words: &[(&str, T)],
@@ -137,7 +137,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A whole number of at most `max`.
-    pub(super) fn number(&mut self, key: &str, max: u32, problems: &mut Problems<'_>) -> Option<(At, u32)> {
+    pub(crate) fn number(&mut self, key: &str, max: u32, problems: &mut Problems<'_>) -> Option<(At, u32)> {
         let word = self.text(key, problems)?;
         let digits = !word.text.is_empty() && word.text.chars().all(|c| c.is_ascii_digit());
         match word.text.parse::<u32>() {
@@ -152,7 +152,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A list of words, or a single one.
-    pub(super) fn words(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Word>> {
+    pub(crate) fn words(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Word>> {
         let node = self.value(key, problems)?;
         match &*node.value {
             Value::List(nodes) => Some(nodes.iter().filter_map(|node| word(node, key, problems)).collect()),
@@ -161,7 +161,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A required list, with the place of its key.
-    pub(super) fn required_list(
+    pub(crate) fn required_list(
         &mut self,
         key: &str,
         problems: &mut Problems<'_>,
@@ -182,7 +182,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The one of two spellings of a key that is there. Both at once are a problem.
-    pub(super) fn either<'k>(
+    pub(crate) fn either<'k>(
         &self,
         (first, second): (&'k str, &'k str),
         problems: &mut Problems<'_>,
@@ -200,7 +200,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports a key that changes nothing where it stands.
-    pub(super) fn no_effect(&mut self, key: &str, why: &str, problems: &mut Problems<'_>) {
+    pub(crate) fn no_effect(&mut self, key: &str, why: &str, problems: &mut Problems<'_>) {
         if let Some((at, _)) = self.any(key) {
             problems.add(at, "no-effect", format!("`{key}` has no effect here")).hint(why);
         }
@@ -208,7 +208,7 @@ impl<'n> Fields<'n> {
 }
 
 /// The meaning of a word that must be one of these.
-pub(super) fn choose<T: Copy>(
+pub(crate) fn choose<T: Copy>(
     word: &Word,
     key: &str,
     words: &[(&str, T)],
@@ -227,7 +227,7 @@ pub(super) fn choose<T: Copy>(
     None
 }
 
-pub(super) fn word(node: &Node, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
+pub(crate) fn word(node: &Node, key: &str, problems: &mut Problems<'_>) -> Option<Word> {
     let word = node.word();
     if word.is_none() {
         let message = format!("`{key}` takes a word, and this is {}", node.value.kind());

@@ -12,6 +12,7 @@ use super::read::{Fields, Word};
 use super::{Known, check_name, work};
 use crate::ids::StepId;
 use crate::plan::{ActionCall, OnFailure, RunCondition, Step, Uses, Work};
+use crate::story::is_story_step;
 
 pub(super) const KEYS: [&str; 15] = [
     "name",
@@ -110,7 +111,7 @@ pub(super) fn read(node: &Node, known: &Known, problems: &mut Problems<'_>) -> D
     draft.name = fields.name("name", problems);
     if let Some(word) = draft.name.as_ref().filter(|word| is_reserved(&word.text)) {
         let message = format!("`{}` is a name that miyabi gives to steps which it adds", shown(&word.text));
-        problems.add(word.at, "reserved-name", message).hint("choose a name without that number");
+        problems.add(word.at, "reserved-name", message).hint("choose another name");
     }
     (draft.work, draft.uses) = work::read(&mut fields, known, problems);
     draft.condition = work::condition(&mut fields, &mut draft.lookups, problems);
@@ -127,8 +128,11 @@ pub(super) fn read(node: &Node, known: &Known, problems: &mut Problems<'_>) -> D
     draft
 }
 
-/// Whether a step that joins a running plan may get this name: `task-500-2`, `rework-1`, `review-2` …
+/// Whether a step that joins a running plan may get this name: `task-500-2`, `rework-1`, `review-2`, `story:login` …
 fn is_reserved(name: &str) -> bool {
+    if is_story_step(name) {
+        return true;
+    }
     let added = ["task", "rework"].into_iter().chain(Uses::ALL.into_iter().map(Uses::as_str));
     let rest = added.filter_map(|word| name.strip_prefix(word)?.strip_prefix('-')).next();
     rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))

@@ -7,6 +7,7 @@ use crate::budget::{self, Amounts};
 use crate::event::Answer;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::StepId;
+use crate::plan::Work;
 
 /// What agents used, what holds them up and what lets them go.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,8 +90,11 @@ impl Spending {
 impl StepState {
     /// Whether its work is an agent's, and not what is looked up instead.
     pub fn is_agents(&self) -> bool {
-        !self.is_looked_up
-            && matches!(self.step.work, crate::plan::Work::Task(_) | crate::plan::Work::Agent(_))
+        match &self.step.work {
+            Work::Task(_) | Work::Agent(_) => !self.is_looked_up,
+            Work::Story(work) => work.asks(),
+            Work::Uses(_) | Work::Integrate(_) => false,
+        }
     }
 
     /// Whether its newest attempt was held up for want of budget.

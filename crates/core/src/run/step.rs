@@ -139,7 +139,8 @@ impl StepState {
 
     /// Whether its success is judged before it counts.
     pub(super) fn is_judged(&self) -> bool {
-        let judged = [Uses::Analyse, Uses::Decompose, Uses::Review, Uses::Change];
+        let judged =
+            [Uses::Analyse, Uses::Decompose, Uses::Review, Uses::Change, Uses::Stories, Uses::Verdict];
         matches!(self.step.work, Work::Uses(uses) if judged.contains(&uses)) || !self.step.actions.is_empty()
     }
 

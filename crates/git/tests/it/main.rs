@@ -7,6 +7,7 @@ mod common;
 mod apply;
 mod close;
 mod commit;
+mod contents;
 mod failures;
 mod land;
 mod leftovers;

@@ -8,7 +8,7 @@ use miyabi_core::status::Status;
 use miyabi_core::task::Task;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Fact;
+use super::{Fact, stories};
 use crate::error::{Doing, Error};
 use crate::values::{Count, Json, Time, Word, seconds};
 
@@ -55,7 +55,11 @@ fn write_one(connection: &Connection, run: i64, fact: &Fact) -> rusqlite::Result
             .prepare_cached("UPDATE intents SET state = 'failed', failure = ?3 WHERE run = ?1 AND id = ?2")?
             .execute(params![run, id.as_str(), Json(failure)])
             .map(drop),
-        Fact::Finished(at, status, reason) => finished(connection, run, *at, *status, reason),
+        Fact::Story(fact) => stories::write(connection, run, fact),
+        Fact::Finished(at, status, reason) => {
+            finished(connection, run, *at, *status, reason)?;
+            stories::finished(connection, run, *at)
+        }
     }
 }
 

@@ -159,7 +159,7 @@ fn of_step(step: &Step, library: &Library, scope: &Scope<'_>) -> DryStep {
                 role.and_then(|role| Some(compose(role, library.skills_of(role, &work.skills).ok()?)));
             (format!("agent {}", work.agent), prompt)
         }
-        Work::Task(_) | Work::Integrate(_) => (String::new(), None),
+        Work::Task(_) | Work::Integrate(_) | Work::Story(_) => (String::new(), None),
     };
     DryStep { step: step.id.clone(), does, condition, prompt, input, actions, notes }
 }

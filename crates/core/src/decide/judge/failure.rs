@@ -66,7 +66,7 @@ pub(super) fn judge(
         FailureClass::BadAnswer if stuck => block(state, "it answered in the same way again", events),
         // An agent of a flow was asked again in the same attempt; what follows is the flow's.
         FailureClass::ChecksFailed | FailureClass::BadAnswer
-            if times < policy.task_attempts && !matches!(step.work, Work::Agent(_)) =>
+            if times < policy.task_attempts && !matches!(step.work, Work::Agent(_) | Work::Story(_)) =>
         {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
             gate(

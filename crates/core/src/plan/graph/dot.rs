@@ -13,6 +13,7 @@ impl Plan {
                 Work::Uses(_) => step.id.to_string(),
                 Work::Task(work) => format!("{}\n{}", step.id, work.task.title),
                 Work::Agent(work) => format!("{}\n{}", step.id, work.agent),
+                Work::Story(work) => format!("{}\n{}", step.id, work.agent()),
                 Work::Integrate(integrate) => format!("{}\nmerge of {}", step.id, integrate.of),
             };
             let style = if step.condition.is_some() { " style=dashed" } else { "" };
