@@ -3,7 +3,7 @@
 
 use miyabi_tests::checks::PERFECT;
 use miyabi_tests::env::TestEnv;
-use miyabi_tests::github::{ALICE, GitHub, MALLORY, MIYABI, is_here_or_say};
+use miyabi_tests::github::{ALICE, GitHub, MALLORY, MIYABI, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -75,8 +75,8 @@ fn opened(github: &GitHub) -> (u64, String) {
     (number, head.trim().to_owned())
 }
 
-/// Writes what GitHub would deliver.
-fn payload(github: &GitHub, number: u64, action: &str) {
+/// Writes what GitHub would deliver, and gives it.
+fn payload(github: &GitHub, number: u64, action: &str) -> Value {
     let change = github.of_repo(ALICE, "GET", &format!("/pulls/{number}"), None);
     let payload = json!({
         "action": action, "number": number, "pull_request": change,
@@ -84,6 +84,7 @@ fn payload(github: &GitHub, number: u64, action: &str) {
         "sender": { "login": "alice", "type": "User" },
     });
     github.env.write("p.json", &payload.to_string());
+    payload
 }
 
 fn review(github: &GitHub, who: &str, number: u64, more: &Value) {
@@ -198,6 +199,37 @@ fn a_team_changes_its_copy_and_checks_that_go_on_are_reported_as_pending() {
     let comments = github.comments(number);
     assert!(comments[0].1.contains("| CI | **pending**: 0 failed, 1 pending, 0 passed |"), "{comments:#?}");
     assert!(comments[0].1.contains("No agent judged whether they are met."), "{comments:#?}");
+}
+
+#[test]
+fn a_signed_delivery_has_the_change_verified_at_its_head() {
+    if !is_here_or_say() {
+        return;
+    }
+    let mut github = GitHub::start(PROGRAM, &format!("{SETTINGS}[serve]\ndebounce_secs = 0\n")).with_token();
+    let (number, head) = opened(&github);
+    github.check(&head, "build", "failure");
+    let source = github.env.miyabi(["flow", "show", "pr-verify", "--source"]).expect(0).stdout;
+    github.env.write(".miyabi/flows/pr-verify.yaml", &source);
+    github.env.set("MIYABI_AGENT_DEFAULT", playbook(&github.env, PLAYBOOK));
+    let served = Served::start(&github.env);
+    assert_eq!(served.deliver("pull_request", "d-1", &payload(&github, number, "opened")), 202);
+    eventually("the report is there", || !github.comments(number).is_empty());
+    let report = github.comments(number)[0].1.clone();
+    assert!(report.contains(&head) && report.contains("| CI | **failed**: 1 failed"), "{report}");
+    assert!(!report.contains("which is not the head"), "agents had the head before them: {report}");
+
+    // A review is an event like others: the same comment says what changed.
+    review(&github, MIYABI, number, &json!({}));
+    let mut reviewed = payload(&github, number, "submitted");
+    reviewed["review"] =
+        json!({ "id": 1, "state": "approved", "commit_id": head, "user": { "login": "miyabi-bot" } });
+    let ended = || github.env.miyabi(["status", "--json"]).expect(0).json()["live"] == json!([]);
+    eventually("the first run has ended", ended);
+    assert_eq!(served.deliver("pull_request_review", "d-2", &reviewed), 202);
+    eventually("the report says so", || github.comments(number)[0].1.contains("**approved**: 1 approval"));
+    assert_eq!(github.comments(number).len(), 1);
+    assert_eq!(served.stop(), Some(0));
 }
 
 #[test]
