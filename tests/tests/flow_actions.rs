@@ -200,3 +200,109 @@ fn an_agent_that_takes_too_long_fails_its_step() {
     assert_eq!(events(&env, "intent_recorded"), Vec::<Value>::new());
     assert_eq!(env.processes(), Vec::<u32>::new());
 }
+
+const TIDY: &str = r#"
+name: Tidy 上げ
+steps:
+  - name: tidy
+    agent: judge
+    actions:
+      - run_check: { check: right note }
+      - open_change: { title: "Tidy: ${steps.tidy.output.word}", body: "It asks: ${steps.tidy.output.summary}" }
+"#;
+const CHECK: &str =
+    "[[check]]\nname = \"right note\"\nkind = \"tests\"\ncommand = [\"test\", \"-f\", \"notes/right.md\"]\n";
+
+fn tidy() -> TestEnv {
+    let env = TestEnv::new(
+        PROGRAM,
+        &[("agents/judge.md", JUDGE), ("agents/flows/marks.yaml", TIDY), ("miyabi.toml", CHECK)],
+    );
+    env.write("p.json", "{}");
+    env
+}
+
+fn tidies(env: &TestEnv, path: &str, content: &str) -> String {
+    let (content, answer) = (json!(content), ANSWER.replace('\n', " "));
+    playbook(env, &format!("tidy:\n  - write: {{ path: {path}, content: {content} }}\n  - say: '{answer}'\n"))
+}
+
+#[test]
+fn what_an_agent_changed_is_checked_and_offered_as_a_change() {
+    let env = tidy();
+    let agent = tidies(&env, "notes/right.md", "右\n");
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let change = env.miyabi(["change", "list", "--json"]).expect(0).json()[0].clone();
+    assert_eq!((&change["title"], &change["head"]), (&json!("Tidy: 3 件"), &json!("miyabi/tidy-1-1")));
+    assert_eq!((&change["base"], &change["issue"]), (&json!("main"), &json!(0)));
+    let body = change["body"].as_str().unwrap();
+    assert!(body.starts_with("It asks: | 表 |") && !body.contains("Closes #1"), "{body}");
+    assert_eq!(env.git(&["show", "miyabi/tidy-1-1:notes/right.md"]), "右");
+    let message = env.git(&["log", "-1", "--format=%B", "miyabi/tidy-1-1"]);
+    assert!(
+        message.starts_with("chore: tidy (Tidy 上げ)") && message.contains("Miyabi-Session: "),
+        "{message}"
+    );
+    assert_eq!(
+        events(&env, "step_succeeded")[0]["output"]["word"],
+        "3 件",
+        "the output is the agent's answer"
+    );
+    assert_eq!(env.worktrees(), Vec::<String>::new());
+    env.miyabi(["change", "merge", &change["number"].to_string()]).expect(0);
+    assert_eq!(env.git(&["show", "main:notes/right.md"]), "右");
+}
+
+#[test]
+fn nothing_is_offered_that_changes_nothing_fails_its_check_or_holds_a_secret() {
+    let token = ["ghp_", "16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();
+    for (path, content, class) in [
+        ("README.md", "", "no_changes"),
+        ("notes/left.md", "左\n", "checks_failed"),
+        ("notes/right.md", &*format!("token = \"{token}\"\n"), "rejected"),
+    ] {
+        let env = tidy();
+        let agent = match class {
+            "no_changes" => playbook(&env, &format!("tidy:\n  - say: '{}'\n", ANSWER.replace('\n', " "))),
+            _ => tidies(&env, path, content),
+        };
+        env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(10);
+        let failed = events(&env, "step_failed");
+        assert_eq!(failed[0]["failure"]["class"], class, "{failed:?}");
+        assert!(!failed[0].to_string().contains(&token), "{failed:?}");
+        assert_eq!(events(&env, "intent_recorded"), Vec::<Value>::new(), "{class}");
+        assert_eq!(env.git(&["branch", "--format=%(refname:short)"]), "main");
+    }
+}
+
+#[test]
+fn a_check_that_is_none_is_told_before_an_agent_begins() {
+    let env = tidy();
+    env.write("agents/flows/marks.yaml", &TIDY.replace("check: right note", "check: wrong note"));
+    env.git(&["commit", "--quiet", "--all", "--message", "Ask for another"]);
+    let agent = tidies(&env, "notes/right.md", "右\n");
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(10);
+    let failed = events(&env, "step_failed");
+    let why = failed[0]["failure"]["message"].as_str().unwrap();
+    assert!(why.contains("there is no check `wrong note` here"), "{why}");
+    assert_eq!(events(&env, "session_started"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_change_is_offered_on_github_once_though_the_answer_was_lost() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = on_github(TIDY);
+    github
+        .env
+        .write("agents/flows/marks.yaml", &TIDY.replace("      - run_check: { check: right note }\n", ""));
+    let lost = json!([{ "method": "POST", "path": "/pulls$", "kind": "lost" }]);
+    github.ask(ALICE, "POST", "/_faults", Some(&lost));
+    let agent = tidies(&github.env, "notes/right.md", "右\n");
+    github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let pulls = github.of_repo(ALICE, "GET", "/pulls?state=all", None);
+    assert_eq!(pulls.as_array().unwrap().len(), 1, "{pulls}");
+    assert_eq!((&pulls[0]["title"], &pulls[0]["state"]), (&json!("Tidy: 3 件"), &json!("open")));
+    assert_eq!(github.branches(), ["main", "miyabi/tidy-1-1"]);
+}

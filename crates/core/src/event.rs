@@ -58,6 +58,17 @@ pub enum EventBody {
     },
     /// An agent program ended.
     SessionEnded(Box<SessionEnded>),
+    /// What an agent changed in a step that may open a change was committed, by miyabi.
+    WorkCommitted {
+        /// Which step.
+        step: StepId,
+        /// Which try.
+        attempt: Attempt,
+        /// The branch that it is kept on.
+        branch: String,
+        /// The commit.
+        commit: CommitId,
+    },
     /// An attempt did what it should. Some steps are judged before they count as succeeded.
     StepSucceeded {
         /// Which step.

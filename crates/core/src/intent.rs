@@ -43,7 +43,7 @@ pub enum Write {
     },
     /// Opens the change of this head branch, or finds it and brings its text up to date.
     OpenChange {
-        /// The issue it answers.
+        /// The issue it answers; 0: none.
         issue: IssueNumber,
         /// One line.
         title: String,

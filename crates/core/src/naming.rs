@@ -8,7 +8,7 @@ mod scope;
 use std::fmt::Write as _;
 
 use crate::analysis::Kind;
-use crate::ids::{IssueNumber, RunId, RunNumber, SessionId};
+use crate::ids::{IssueNumber, RunId, RunNumber, SessionId, StepId};
 use crate::plain::{one_line, quiet};
 use crate::plan::{Purpose, Work};
 use crate::task::Task;
@@ -17,6 +17,10 @@ use crate::task::Task;
 pub const SUBJECT_LIMIT: usize = 72;
 /// The longest title of a change, in characters, without the issue's number.
 pub const TITLE_LIMIT: usize = 200;
+/// What the branches of changes that steps of flows offer begin with.
+const OFFERED: &str = "miyabi/";
+/// The longest part of such a branch that names its flow.
+const MAX_OFFERED: usize = 40;
 /// The most bullets in a commit message.
 const MAX_BULLETS: usize = 8;
 /// The longest bullet, in characters.
@@ -29,7 +33,8 @@ pub fn integration_branch(issue: IssueNumber) -> String {
 
 /// Whether a branch is named as those that are made for issues and for steps of flows are.
 pub fn is_made(branch: &str) -> bool {
-    branch.starts_with("feature/issue-") || branch.starts_with("feature/run-")
+    let made = ["feature/issue-", "feature/run-", OFFERED];
+    made.iter().any(|start| branch.starts_with(start))
 }
 
 /// The branch of one task, `n` from 1: `feature/issue-500-task2`.
@@ -61,6 +66,25 @@ pub fn rework_worktree(issue: IssueNumber, n: u32) -> String {
 /// `run-7-step2`, `feature/run-7-step2`.
 pub fn reading_place(run: RunNumber, n: usize) -> (String, String) {
     (format!("run-{run}-step{n}"), format!("feature/run-{run}-step{n}"))
+}
+
+/// The branch of the change that the `n`th step of a run offers, from 1: `miyabi/tidy-up-7-2`.
+pub fn offer_branch(flow: &str, run: RunNumber, n: usize) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let words: String = flow.chars().map(plain).collect();
+    let words: Vec<&str> = words.split('-').filter(|word| !word.is_empty()).collect();
+    let name: String = words.join("-").chars().take(MAX_OFFERED).collect();
+    let name = name.trim_end_matches('-');
+    format!("{OFFERED}{}-{run}-{n}", if name.is_empty() { "flow" } else { name })
+}
+
+/// The message of the commit that a step of a flow offers.
+pub fn offer_message(flow: &str, step: &StepId, run: &RunId, session: &SessionId) -> String {
+    let subject =
+        format!("chore: {} ({})", quiet_line(step.as_str(), SUBJECT_LIMIT), quiet_line(flow, SUBJECT_LIMIT));
+    let mut message = format!("{}\n", one_subject(&subject));
+    trailers(&mut message, run, None, Some(session));
+    message
 }
 
 /// The worktree that a step works in, and the branch that it works on. A resolution works where its task did.

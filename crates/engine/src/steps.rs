@@ -5,6 +5,7 @@ mod ci;
 mod facts;
 mod finish;
 mod merge;
+mod offering;
 mod planning;
 mod reading;
 mod review;

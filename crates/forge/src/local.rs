@@ -147,7 +147,7 @@ impl LocalForge {
     }
 
     async fn open_change(&self, id: &IntentId, change: NewChange, at: Timestamp) -> Result<Receipt, Failure> {
-        if self.records.local_issue(change.issue).await?.is_none() {
+        if change.issue > 0 && self.records.local_issue(change.issue).await?.is_none() {
             return Err(ForgeError::NoIssue(change.issue).into());
         }
         // An answer may have been lost for so long that a person merged the change in the meantime.

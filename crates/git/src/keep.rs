@@ -189,6 +189,13 @@ impl Repository {
         self.git.ok(self.ref_call(folder, &["update-ref", "--stdin"]).input(lines)).await.map(drop)
     }
 
+    /// Puts a branch at the commit.
+    pub(crate) async fn set_branch(&self, branch: &str, commit: &CommitId) -> Result<(), GitError> {
+        names::branch(branch)?;
+        let _refs = self.hold_refs().await?;
+        self.update_refs(&self.root, &format!("update refs/heads/{branch} {commit}\n")).await
+    }
+
     /// Says which repositories are in the way, where git only says that one is.
     pub(crate) fn name_nested(&self, checkout: &Checkout, error: GitError, committing: bool) -> GitError {
         let GitError::Failed { stderr, .. } = &error else { return error };

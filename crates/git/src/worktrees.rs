@@ -125,6 +125,11 @@ impl Worktrees for GitWorktrees {
         carry(async move { repository.land_on_base(&spec).await }).await
     }
 
+    async fn keep_branch(&self, branch: &str, commit: &CommitId) -> Result<(), Failure> {
+        let (repository, branch, commit) = (self.settled().await?, branch.to_owned(), commit.clone());
+        carry(async move { repository.set_branch(&branch, &commit).await }).await
+    }
+
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
         Ok(self.settled().await?.branch_tip(branch).await?)
     }

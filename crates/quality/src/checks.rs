@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use miyabi_core::ports::{Boxes, CheckJob, Checked, Checks, Failure, NoBoxes, Scope, Stop};
-use miyabi_core::report::{CheckKind, Finding, Measured, Severity};
+use miyabi_core::report::{Check, CheckKind, Finding, Measured, Severity};
 
 use crate::error::QualityError;
 use crate::findings::finding;
@@ -48,6 +48,29 @@ impl Checks for ToolChecks {
         Ok(self.measure(job, &root, &Custody::new(stop, Arc::clone(&self.boxes))).await?)
     }
 
+    fn knows(&self, root: &Path, name: &str) -> bool {
+        KINDS.iter().any(|kind| kind.as_str() == name) || !self.of_name(root, Path::new("…"), name).is_empty()
+    }
+
+    async fn named(&self, job: &CheckJob, name: &str, stop: Stop) -> Result<Option<Vec<Check>>, Failure> {
+        if KINDS.iter().any(|kind| kind.as_str() == name) {
+            let checked = self.run(job, stop).await?;
+            return Ok(Some(
+                checked.checks.into_iter().filter(|check| check.kind.as_str() == name).collect(),
+            ));
+        }
+        let root = job.root.canonicalize().map_err(|_| QualityError::NoRoot { root: job.root.clone() })?;
+        let runner = CheckRunner::new(&self.options, job, &root)?;
+        let specs = self.of_name(&root, runner.scratch(), name);
+        let mut sheet = Sheet::new(job);
+        let custody = Custody::new(stop, Arc::clone(&self.boxes));
+        let broken = runner.run_all(&specs, &mut sheet, &custody).await;
+        let kinds: Vec<CheckKind> = specs.iter().map(|spec| spec.kind).collect();
+        let checks = sheet.finish(broken.as_deref().unwrap_or(NOT_REACHED)).checks;
+        let ours = checks.into_iter().filter(|check| kinds.contains(&check.kind));
+        Ok(Some(ours.collect::<Vec<_>>()).filter(|checks| !checks.is_empty()))
+    }
+
     fn commands(&self, root: &Path, scope: Scope) -> Vec<String> {
         let of = |specs: &[CheckSpec]| {
             specs.iter().filter(|spec| spec.is_in(scope)).map(CheckSpec::shown).collect::<Vec<_>>()
@@ -75,7 +98,29 @@ const NO_LANGUAGE: &str =
     "no manifest of a language that is known here; a `[[check]]` in miyabi.toml measures anything";
 const NOT_REACHED: &str = "not reached";
 
+/// The kinds of checks that can be asked for by their word.
+const KINDS: [CheckKind; 6] = [
+    CheckKind::Build,
+    CheckKind::Tests,
+    CheckKind::Lint,
+    CheckKind::Format,
+    CheckKind::Security,
+    CheckKind::Docs,
+];
+
 impl ToolChecks {
+    /// The checks of this name: the project's own, or else those of its language. Rust's have no names but their kinds.
+    fn of_name(&self, root: &Path, scratch: &Path, name: &str) -> Vec<CheckSpec> {
+        let named = |specs: &[CheckSpec]| -> Vec<CheckSpec> {
+            specs.iter().filter(|spec| spec.name == name).cloned().collect()
+        };
+        match (named(&self.options.specs), Language::of(root)) {
+            (own, None | Some(Language::Rust)) => own,
+            (own, Some(language)) if own.is_empty() => named(&self.detected(language, root, scratch).specs),
+            (own, Some(_)) => own,
+        }
+    }
+
     fn detected(&self, language: Language, root: &Path, scratch: &Path) -> Detected {
         language.detected(&Project { options: &self.options, root, scratch })
     }

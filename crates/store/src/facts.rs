@@ -76,9 +76,10 @@ fn fact(event: &Event) -> Option<Fact> {
         | EventBody::StepSkipped { .. }
         | EventBody::StepCancelled { .. }
         | EventBody::GateDecided { .. } => stories::fact(event),
-        EventBody::SessionNamed { .. } | EventBody::Signalled { .. } | EventBody::CancelRequested { .. } => {
-            None
-        }
+        EventBody::SessionNamed { .. }
+        | EventBody::WorkCommitted { .. }
+        | EventBody::Signalled { .. }
+        | EventBody::CancelRequested { .. } => None,
     }
 }
 
@@ -136,11 +137,12 @@ mod tests {
                     | EventBody::StepCancelled { .. }
                     | EventBody::GateDecided { .. }
                     | EventBody::SessionNamed { .. }
+                    | EventBody::WorkCommitted { .. }
                     | EventBody::Signalled { .. }
                     | EventBody::CancelRequested { .. }
             )
         };
         assert!(without.iter().all(expected), "{without:?}");
-        assert_eq!(without.len(), 10);
+        assert_eq!(without.len(), 11);
     }
 }

@@ -225,6 +225,7 @@ fn name(body: &EventBody) -> &'static str {
         EventBody::SessionStarted(_) => "session_started",
         EventBody::SessionNamed { .. } => "session_named",
         EventBody::SessionEnded(_) => "session_ended",
+        EventBody::WorkCommitted { .. } => "work_committed",
         EventBody::StepSucceeded { .. } => "step_succeeded",
         EventBody::StepFailed { .. } => "step_failed",
         EventBody::AttemptLost { .. } => "attempt_lost",

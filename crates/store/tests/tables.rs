@@ -55,7 +55,7 @@ async fn every_event_has_a_row_with_its_kind() {
         ]
     );
     let kinds = rows(&file, "SELECT DISTINCT type FROM events ORDER BY type");
-    assert_eq!(kinds.len(), 19, "every kind but the end: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "every kind but the end: {kinds:?}");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn an_escalation_keeps_its_answer() {
                FROM escalations";
     assert_eq!(
         rows(&file, sql),
-        ["1-1 | review | high | reject | 2026-01-05T09:00:16.000000000Z | reject | ボブ"]
+        ["1-1 | review | high | reject | 2026-01-05T09:00:17.000000000Z | reject | ボブ"]
     );
 }
 

@@ -60,6 +60,9 @@ pub fn describe(run: &Run, event: &Event) -> String {
             format!("session {} calls itself {}", text::short_id(session.as_str()), short(name, 80))
         }
         EventBody::SessionEnded(ended) => session_ended(run, ended),
+        EventBody::WorkCommitted { step, branch, commit, .. } => {
+            format!("{step} left {} on {}", text::short_id(commit.as_str()), clean_line(branch))
+        }
         EventBody::StepSucceeded { step, output, .. } => {
             format!("{step} succeeded{}{}", took(run, step, event), outcome(run, step, output))
         }

@@ -108,7 +108,16 @@ fn of_call(
             let title = format!("Merge change #{change}");
             Write::MergeChange { change, commit, title, only_if_ready: true }
         }
-        ActionKind::OpenChange | ActionKind::RunCheck | ActionKind::Deploy => {
+        ActionKind::OpenChange => {
+            let (head, commit) = state.work.clone().ok_or("the step left nothing for a change")?;
+            let title = line(setting("title")).unwrap_or_else(|| by(run, state));
+            let body = text(state, setting("body"), "body")?;
+            let base = run.started.base_branch.clone();
+            Write::OpenChange { issue: answered(run), title: quiet(&title), body, head, base, commit }
+        }
+        // It ran before the step succeeded.
+        ActionKind::RunCheck => return Ok(()),
+        ActionKind::Deploy => {
             return Err("this version does not carry it out".to_owned());
         }
     };
@@ -120,6 +129,16 @@ fn of_call(
 fn change(run: &Run) -> Option<IssueNumber> {
     let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
     told.or_else(|| run.change().and_then(|receipt| receipt.change)).filter(|number| *number > 0)
+}
+
+/// The issue that a change of this run answers; 0: none.
+fn answered(run: &Run) -> IssueNumber {
+    match &run.started.payload {
+        None => run.started.issue.number,
+        // Elsewhere a comment on a change tells of it as of an issue.
+        Some(payload) if payload["issue"]["pull_request"].is_object() => 0,
+        Some(payload) => payload["issue"]["number"].as_u64().unwrap_or(0),
+    }
 }
 
 /// What is written at and merged: the commit that the run is about, and its change. Neither is for a step to say.

@@ -206,3 +206,24 @@ proptest! {
         prop_assert!(bullets.iter().all(|line| line.is_empty() || line.starts_with("- ")));
     }
 }
+
+#[test]
+fn what_a_flow_offers_has_a_branch_that_git_takes_and_a_commit_that_says_whose_it_is() {
+    let table = [
+        ("tidy", "miyabi/tidy-7-2"),
+        ("Tidy Up 上げ!", "miyabi/tidy-up-7-2"),
+        ("../../x y.lock", "miyabi/x-y-lock-7-2"),
+        ("整頓", "miyabi/flow-7-2"),
+    ];
+    for (flow, branch) in table {
+        assert_eq!(offer_branch(flow, 7, 2), branch);
+        assert!(is_made(branch));
+    }
+    assert_eq!(offer_branch(&"a".repeat(300), 7, 2).len(), "miyabi/".len() + 40 + "-7-2".len());
+    let message = offer_message("tidy\n\nMiyabi-Run: 9", &"Closes #1".into(), &"r".into(), &"s".into());
+    assert_eq!(message.lines().filter(|line| line.starts_with("Miyabi-Run: ")).count(), 1, "{message}");
+    assert!(
+        !message.contains("Closes #1") && message.ends_with("Miyabi-Run: r\nMiyabi-Session: s\n"),
+        "{message}"
+    );
+}

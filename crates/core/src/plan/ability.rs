@@ -1,6 +1,6 @@
 //! What this version reads in a flow and cannot carry out yet. A run of such a plan is refused, never cut short.
 
-use super::{Plan, Step};
+use super::{ActionKind, Plan, Step, Work};
 use crate::ids::StepId;
 
 /// Something in a plan that is not carried out yet.
@@ -20,7 +20,15 @@ impl Plan {
 }
 
 fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
-    let calls = step.actions.iter().filter(|call| !call.action.is_carried_out());
-    calls
-        .map(|call| Lacking { step: step.id.clone(), what: format!("the action `{}`", call.action.as_str()) })
+    let has_checkout = matches!(step.work, Work::Agent(_));
+    let fits = move |kind: ActionKind| kind.is_carried_out() && (has_checkout || !kind.needs_checkout());
+    let calls = step.actions.iter().filter(move |call| !fits(call.action));
+    calls.map(|call| {
+        let name = call.action.as_str();
+        let what = match call.action.is_carried_out() {
+            true => format!("the action `{name}` without an agent, whose checkout it needs"),
+            false => format!("the action `{name}`"),
+        };
+        Lacking { step: step.id.clone(), what }
+    })
 }

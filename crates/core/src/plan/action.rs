@@ -76,10 +76,17 @@ impl ActionKind {
             | Self::RemoveLabels
             | Self::SetCommitStatus
             | Self::CreateCheckRun
+            | Self::OpenChange
             | Self::MergeChange
-            | Self::Notify => true,
-            Self::OpenChange | Self::RunCheck | Self::Deploy => false,
+            | Self::Notify
+            | Self::RunCheck => true,
+            Self::Deploy => false,
         }
+    }
+
+    /// Whether it needs the checkout of an agent.
+    pub fn needs_checkout(self) -> bool {
+        matches!(self, Self::OpenChange | Self::RunCheck)
     }
 
     /// What it can be told. What a flow leaves out is taken from the field of that name in the step's output.

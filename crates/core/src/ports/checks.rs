@@ -76,6 +76,18 @@ pub trait Checks: Send + Sync {
     /// Errors: only what makes measuring impossible at all, such as a root that is not there.
     async fn run(&self, job: &CheckJob, stop: Stop) -> Result<Checked, Failure>;
 
+    /// Whether there is a check of this name in the checkout: one of the project's own, or a kind of check.
+    fn knows(&self, _root: &std::path::Path, _name: &str) -> bool {
+        true
+    }
+
+    /// Runs the checks of this name, or all of this kind; `None` if there are none. Whoever knows no names runs all.
+    async fn named(&self, job: &CheckJob, name: &str, stop: Stop) -> Result<Option<Vec<Check>>, Failure> {
+        let checked = self.run(job, stop).await?;
+        let of_kind = checked.checks.into_iter().filter(|check| check.kind.as_str() == name);
+        Ok(Some(of_kind.collect::<Vec<_>>()).filter(|checks| !checks.is_empty()))
+    }
+
     /// The command lines that a run in this checkout would use, for people and agents.
     fn commands(&self, root: &std::path::Path, scope: Scope) -> Vec<String>;
 }

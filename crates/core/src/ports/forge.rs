@@ -56,7 +56,7 @@ pub trait Forge: Send + Sync {
 /// What a change is opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChange {
-    /// The issue it answers.
+    /// The issue it answers; 0: none.
     pub issue: IssueNumber,
     /// One line.
     pub title: String,

@@ -66,6 +66,9 @@ pub trait Worktrees: Send + Sync {
     /// follows; uncommitted changes that it would overwrite are `DirtyCheckout`, and nothing is done then.
     async fn land(&self, spec: &LandSpec) -> Result<Landed, Failure>;
 
+    /// Puts a branch that is ours at the commit, whatever it stood at.
+    async fn keep_branch(&self, branch: &str, commit: &CommitId) -> Result<(), Failure>;
+
     /// The commit of a branch, if there is one.
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure>;
 

@@ -146,6 +146,11 @@ impl Run {
             EventBody::EscalationAnswered { escalation, answer } => self.answered(escalation, answer),
             EventBody::SessionStarted(session) => self.session_started(session, at),
             EventBody::SessionNamed { session, name } => self.session_named(session, name),
+            EventBody::WorkCommitted { step, attempt, branch, commit } => {
+                let ix = self.running_attempt(step, *attempt)?;
+                self.steps[ix].work = Some((branch.clone(), commit.clone()));
+                Ok(())
+            }
             EventBody::SessionEnded(ended) => self.session_ended(ended, at),
             EventBody::IntentRecorded(intent) => {
                 if self.intents.contains_key(&intent.id) {
@@ -228,6 +233,7 @@ impl Run {
         state.phase = Phase::Running;
         state.attempt = attempt;
         state.signalled = false;
+        state.work = None;
         state.started_at.get_or_insert(at);
         self.forget_ready(ix);
         self.running.insert(ix);

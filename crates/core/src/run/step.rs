@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::event::{Answer, Escalation, Gate};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{Attempt, EscalationId, StepId};
+use crate::ids::{Attempt, CommitId, EscalationId, StepId};
 use crate::plan::{OnFailure, Step, Uses, Work};
 use crate::status::Status;
 
@@ -30,6 +30,8 @@ pub struct StepState {
     pub answer: Option<Answer>,
     /// How many questions about it were answered.
     pub answers: u32,
+    /// The branch and the commit that its newest attempt left for a change.
+    pub work: Option<(String, CommitId)>,
     /// Whether something happened elsewhere since its newest attempt began to look.
     pub signalled: bool,
     /// What the policy decided last, with its rule.
@@ -90,6 +92,7 @@ impl StepState {
             superseded_by: None,
             started_at: None,
             ended_at: None,
+            work: None,
             is_looked_up: false,
             open_needs: 0,
             dependants: Vec::new(),

@@ -131,6 +131,7 @@ fn where_one_cannot_be_written_none_is_and_the_step_has_failed() {
             "it has no `summary`, and the step's output has none",
         ),
         ((ActionKind::MergeChange, json!({})), "nothing says which change is meant"),
+        ((ActionKind::OpenChange, json!({ "body": "x" })), "the step left nothing for a change"),
         ((ActionKind::Deploy, json!({})), "this version does not carry it out"),
     ];
     for (bad, why) in table {
@@ -159,4 +160,25 @@ fn a_step_that_failed_writes_nothing_and_one_that_is_tried_again_writes_once() {
     play.run.ended = None;
     let again = miyabi_core::decide::decide(&play.run, play.now);
     assert!(!again.iter().any(|body| matches!(body, EventBody::IntentRecorded(_))), "{again:?}");
+}
+
+#[test]
+fn what_a_step_left_becomes_a_change_of_its_newest_attempt_alone() {
+    let call = (ActionKind::OpenChange, json!({ "body": "Closes #1", "title": "Fixes #1 @all" }));
+    let retried = Step { on_failure: OnFailure::Retry, max_retries: 1, ..step(&[call]) };
+    let opened = |leaves: &[u32]| {
+        let outcomes = [("look", vec![failed(FailureClass::ChecksFailed), Ok(json!({ "commit": "x" }))])];
+        let mut play = Play::about(Plan::from(vec![retried.clone()]), json!({}), &outcomes);
+        play.leaves = leaves.iter().map(|attempt| (*attempt, format!("{attempt}").repeat(40))).collect();
+        let play = play.go();
+        let writes = play.writes.iter().filter(|write| matches!(write, Write::OpenChange { .. }));
+        writes.cloned().collect::<Vec<_>>()
+    };
+    let writes = opened(&[1, 2]);
+    let [Write::OpenChange { issue: 0, title, body, head, base, commit }] = &writes[..] else {
+        panic!("{writes:?}")
+    };
+    assert_eq!((head.as_str(), base.as_str(), commit.as_str()), ("miyabi/x", "main", &*"2".repeat(40)));
+    assert!(!title.contains("Fixes #1") && !title.contains("@all") && !body.contains("Closes #1"));
+    assert_eq!(opened(&[1]), [], "what a failed attempt left is not offered");
 }

@@ -28,6 +28,8 @@ pub(crate) struct Play {
     pub(crate) complexity: f64,
     /// What each agent's session uses; none: no session is told of.
     pub(crate) sessions: Option<Usage>,
+    /// What attempts of agents leave for a change: commits by attempt.
+    pub(crate) leaves: HashMap<u32, String>,
     pub(crate) writes: Vec<Write>,
     pub(crate) gates: Vec<(String, Gate)>,
 }
@@ -143,7 +145,16 @@ impl Play {
         let run = Run::start(&Event { run: RunId::from("r"), seq: 0, at, body }).unwrap();
         let outcomes = outcomes.iter().map(|(step, list)| ((*step).to_owned(), list.clone())).collect();
         let (writes, gates) = (Vec::new(), Vec::new());
-        Self { run, now: at, outcomes, complexity: 4.0, sessions: None, writes, gates }
+        Self {
+            run,
+            now: at,
+            outcomes,
+            complexity: 4.0,
+            sessions: None,
+            leaves: HashMap::new(),
+            writes,
+            gates,
+        }
     }
 
     pub(crate) fn append(&mut self, body: EventBody) {
@@ -194,6 +205,10 @@ impl Play {
                 listed.map(|list| list.remove(0)).unwrap_or_else(|| Ok(usual(&step.work, self.complexity)));
             if let (Some(usage), Work::Task(_)) = (self.sessions, &step.work) {
                 self.session(&step.id, attempt, usage);
+            }
+            if let Some(commit) = self.leaves.get(&attempt).filter(|_| matches!(step.work, Work::Agent(_))) {
+                let (step, branch, commit) = (step.id.clone(), "miyabi/x".to_owned(), commit.as_str().into());
+                self.append(EventBody::WorkCommitted { step, attempt, branch, commit });
             }
             self.append(match outcome {
                 Ok(output) => EventBody::StepSucceeded { step: step.id, attempt, output },

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::facts::{Sift, Wanted};
+use super::offering::Offering;
 use super::session::Seat;
 use super::{Job, Outcome, Working, ready};
 use crate::World;
@@ -26,6 +27,7 @@ struct Attempt {
     schema: Option<Value>,
     fence: String,
     place: WorktreeSpec,
+    offering: Offering,
     /// What was wrong with the answer of the last attempt.
     wrong: Option<String>,
 }
@@ -53,9 +55,15 @@ impl Attempt {
         if let Some(secs) = brief.timeout_secs.filter(|_| state.step.timeout_secs.is_none()) {
             seat.deadline_secs = secs;
         }
+        let offering = Offering::of(run, state, &seat, place + 1)?;
+        let adapter = brief.adapter.clone().unwrap_or_else(|| run.started.adapter.clone());
+        if adapter == Adapter::Facts && !offering.is_empty() {
+            return Err(input("an agent that answers with facts alone has no checkout".to_owned()));
+        }
         Ok(Self {
             seat,
-            adapter: brief.adapter.clone().unwrap_or_else(|| run.started.adapter.clone()),
+            offering,
+            adapter,
             told,
             given,
             wanted: Wanted::of(run, state, brief),
@@ -89,12 +97,21 @@ impl Attempt {
     async fn asked(&self, world: &World) -> Outcome {
         let place = &self.place;
         let worktree = world.worktrees.open(place).await?;
-        let answer = self.ask(world, &worktree).await;
-        // What it left in the files is no part of its answer.
+        let answer = self.answered(world, &worktree).await;
+        // What it left in the files is no part of its answer, and what is offered stands on a branch of its own.
         if let Err(failure) = world.worktrees.close(&place.run, &place.name).await {
             warn!(step = %place.step, "its worktree stays for `miyabi gc`: {failure}");
         }
         answer
+    }
+
+    async fn answered(&self, world: &World, worktree: &Worktree) -> Outcome {
+        self.offering.look(world, worktree)?;
+        let answer = self.ask(world, worktree).await?;
+        if !self.offering.is_empty() {
+            self.offering.take(world, &self.seat, worktree).await?;
+        }
+        Ok(answer)
     }
 
     /// Asks, and once more when the answer is no answer.

@@ -2,7 +2,7 @@
 //!
 //! What the agent says never counts. Git shows what changed, the checks show whether it holds.
 
-mod checks;
+pub(super) mod checks;
 mod context;
 
 use std::collections::BTreeMap;

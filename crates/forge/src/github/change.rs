@@ -32,7 +32,7 @@ impl GitHubForge {
         if title.is_empty() {
             return Err(GitHubError::BlankTitle);
         }
-        if self.find_issue(change.issue).await?.is_none() {
+        if change.issue > 0 && self.find_issue(change.issue).await?.is_none() {
             return Err(GitHubError::NoIssue(change.issue));
         }
         let body = marker::marked(&fit(&marker::neutral(&change.body), MAX_BODY), id.as_str());

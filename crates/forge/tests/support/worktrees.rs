@@ -60,6 +60,11 @@ impl Worktrees for Branches {
         Ok(Landed::Done { commit: commit.into(), already })
     }
 
+    async fn keep_branch(&self, branch: &str, commit: &CommitId) -> Result<(), Failure> {
+        self.set(branch, commit.as_str());
+        Ok(())
+    }
+
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
         Ok(self.tips.lock().unwrap().get(branch).map(|commit| CommitId::from(commit.as_str())))
     }

@@ -30,6 +30,8 @@ pub(super) fn judge(
     }
     // Trying it once more would cost the same and end the same.
     let stuck = policy.same_failures > 0 && state.same_failures >= policy.same_failures;
+    // An agent of a flow was asked again in the same attempt; what follows, after its checks too, is the flow's.
+    let of_flow = matches!(step.work, Work::Agent(_) | Work::Story(_));
     match answer(state) {
         Some(APPROVE) if matches!(step.work, Work::Integrate(_) | Work::Task(_) | Work::Uses(Uses::Ci)) => {
             return gate(events, &step.id, Gate::Proceed, answered_by(state), &[]);
@@ -60,14 +62,11 @@ pub(super) fn judge(
         FailureClass::Conflict => conflict(run, state, failure, now, events),
         FailureClass::BaseMoved => base_moved(run, state, now, events),
         FailureClass::DirtyCheckout => ask(run, state, dirty_checkout(failure), &[], now, events),
-        FailureClass::ChecksFailed if stuck => {
+        FailureClass::ChecksFailed if stuck && !of_flow => {
             ask(run, state, checks_failed(state, failure), &[], now, events);
         }
         FailureClass::BadAnswer if stuck => block(state, "it answered in the same way again", events),
-        // An agent of a flow was asked again in the same attempt; what follows is the flow's.
-        FailureClass::ChecksFailed | FailureClass::BadAnswer
-            if times < policy.task_attempts && !matches!(step.work, Work::Agent(_) | Work::Story(_)) =>
-        {
+        FailureClass::ChecksFailed | FailureClass::BadAnswer if times < policy.task_attempts && !of_flow => {
             let numbers = [("attempts", f64::from(times)), ("allowed", f64::from(policy.task_attempts))];
             gate(
                 events,
@@ -77,7 +76,9 @@ pub(super) fn judge(
                 &numbers,
             );
         }
-        FailureClass::ChecksFailed => ask(run, state, checks_failed(state, failure), &[], now, events),
+        FailureClass::ChecksFailed if !of_flow => {
+            ask(run, state, checks_failed(state, failure), &[], now, events);
+        }
         _ if step.on_failure == OnFailure::Retry && !stuck && times <= step.max_retries => {
             let numbers = [("failures", f64::from(times)), ("retries", f64::from(step.max_retries))];
             gate(events, &step.id, Gate::Retry { at: now }, "the flow asks for another attempt", &numbers);

@@ -69,7 +69,8 @@ pub(super) fn judge(
     })
 }
 
-fn line(finding: &Finding) -> String {
+/// A finding as one line.
+pub(in crate::steps) fn line(finding: &Finding) -> String {
     let place = match (&finding.file, finding.line) {
         (Some(file), Some(line)) => format!("{file}:{line}: "),
         (Some(file), None) => format!("{file}: "),
