@@ -12,4 +12,5 @@ pub mod people;
 pub mod published;
 pub mod seen;
 pub mod sessions;
+pub mod sweep;
 pub mod terminal;

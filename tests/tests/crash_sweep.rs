@@ -12,6 +12,7 @@ use std::process::Command;
 
 use miyabi_tests::crash::Point;
 use miyabi_tests::env::TestEnv;
+use miyabi_tests::sweep::points;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -140,21 +141,6 @@ fn undisturbed() -> (Value, u64, u64) {
         "tasks, a conflict, a rework, an approval"
     );
     (stage.state(), log.len() as u64, of("intent_recorded"))
-}
-
-/// The points of this kind that are to be visited.
-fn points(point: impl Fn(u64) -> Point, count: u64) -> Vec<Point> {
-    let asked = std::env::var("MIYABI_SWEEP").unwrap_or_default();
-    let all = (0..count).map(&point);
-    if asked == "all" {
-        return all.collect();
-    }
-    if let Some(one) = Point::parse(&asked) {
-        return all.filter(|point| *point == one).collect();
-    }
-    let today = jiff::Timestamp::now().as_second() / 86_400;
-    let from = usize::try_from(today % 7).unwrap();
-    all.skip(from).step_by(7).collect()
 }
 
 /// Kills at each of these points, goes on, and compares. With `twice`, what went on is killed as well.

@@ -1,5 +1,6 @@
-//! Carries one issue to its end as `miyabi run issue` and `miyabi resume` do, answers each question with yes, and kills
-//! itself where it is told to: `miyabi-crashing <repository> <issue> <agent> [<point>]`.
+//! Carries one run to its end as `miyabi run issue`, `miyabi flow run` and `miyabi resume` do, answers each question with
+//! yes, and kills itself where it is told to: `miyabi-crashing <repository> <issue> <agent> [<point>]`, or
+//! `miyabi-crashing <repository> <flow> <agent> <payload.json> [<point>]`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,12 +12,23 @@ use miyabi::error::CliError;
 use miyabi::exit;
 use miyabi::global::Global;
 use miyabi::interrupt::Interrupt;
-use miyabi::starting::{self, Asked};
+use miyabi::payload::{self, Begun};
+use miyabi::starting::{self, Asked, Told};
 use miyabi::wiring::{Access, Home};
 use miyabi_core::event::{Answer, EventBody};
 use miyabi_core::ids::IssueNumber;
 use miyabi_core::ports::RunFilter;
+use miyabi_core::session::Adapter;
+use miyabi_core::subject::subject_of;
+use miyabi_core::trigger::{On, Rule};
 use miyabi_tests::crash::{CrashForge, CrashStore, FileChecks, Point};
+use serde_json::Value;
+
+/// What is carried to its end.
+enum What {
+    Issue(IssueNumber),
+    Flow { name: String, payload: PathBuf },
+}
 
 fn main() -> ExitCode {
     // git asks whoever started it for the login, and agents enter their boxes by way of it.
@@ -25,33 +37,36 @@ fn main() -> ExitCode {
     }
     let mut arguments = std::env::args().skip(1);
     let mut next = |what: &str| arguments.next().unwrap_or_else(|| panic!("give {what}"));
-    let (repo, issue, agent) = (PathBuf::from(next("a repository")), next("an issue"), next("an agent"));
+    let (repo, what, agent) = (PathBuf::from(next("a repository")), next("issue or flow"), next("an agent"));
+    let what = match what.parse() {
+        Ok(number) => What::Issue(number),
+        Err(_) => What::Flow { name: what, payload: PathBuf::from(next("a payload")) },
+    };
     let point =
         arguments.next().map(|text| Point::parse(&text).unwrap_or_else(|| panic!("no point: {text}")));
-    let issue = issue.parse().expect("an issue is a number");
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    match runtime.block_on(carry(repo, issue, &agent, point)) {
+    match runtime.block_on(carry(repo, &what, &agent, point)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => panic!("{}", error.render()),
     }
 }
 
-async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Point>) -> Result<(), CliError> {
+async fn carry(repo: PathBuf, what: &What, agent: &str, point: Option<Point>) -> Result<(), CliError> {
     let context = Context::of(Global { repo: Some(repo), quiet: true, ..Global::default() })?;
     let mut home = Home::open(&context, Access::Write, Vec::new())?;
     home.store = Arc::new(CrashStore::new(home.store, point));
     home.forge = Arc::new(CrashForge::new(home.forge, point));
     home.checks = Arc::new(FileChecks);
     let interrupt = Interrupt::listen(context.output);
-    let entry = match starting::live_run(&home, issue).await? {
-        Some(row) => Entry::from(&row),
+    // One run in all: the one that lives, or none once it has ended.
+    let runs = home.store.runs(&RunFilter::default()).await?;
+    let entry = match runs.first() {
+        Some(row) if row.completion_time.is_none() => Entry::from(row),
         // Killed after the last event, before it could say so.
-        None if has_run(&home, issue).await? => return Ok(()),
+        Some(_) => return Ok(()),
         None => {
             let agent = agent.parse().map_err(|error: String| CliError::input(error))?;
-            let start = starting::look(&context, &home, Some(&agent)).await?;
-            let issue = starting::open_issue(&home, issue).await?;
-            starting::begin(&home, &start, issue, &Asked::typed("somebody")).await?
+            begin(&context, &home, what, &agent).await?
         }
     };
     loop {
@@ -79,7 +94,22 @@ async fn carry(repo: PathBuf, issue: IssueNumber, agent: &str, point: Option<Poi
     }
 }
 
-async fn has_run(home: &Home, issue: IssueNumber) -> Result<bool, CliError> {
-    let filter = RunFilter { issue: Some(issue), ..RunFilter::default() };
-    Ok(!home.store.runs(&filter).await?.is_empty())
+async fn begin(context: &Context, home: &Home, what: &What, agent: &Adapter) -> Result<Entry, CliError> {
+    let asked = Asked::typed("somebody");
+    let (name, text) = match what {
+        What::Issue(number) => {
+            let start = starting::look(context, home, Some(agent)).await?;
+            let issue = starting::open_issue(home, *number).await?;
+            return starting::begin(home, &start, issue, &asked).await;
+        }
+        What::Flow { name, payload } => (name, std::fs::read_to_string(payload).expect("it is there")),
+    };
+    let payload: Value = serde_json::from_str(&text).expect("the payload is JSON");
+    let subject = subject_of(&payload);
+    let told = Told { payload, source: None, event: None, subject };
+    let rule = Rule { agent: Some(agent.to_string()), ..Rule::new("sweep", name, On::Comment) };
+    match payload::begin(context, home, &rule, &asked, told).await? {
+        Begun::Run(entry, _) => Ok(entry),
+        Begun::Late(why) => panic!("nothing is newer: {why}"),
+    }
 }

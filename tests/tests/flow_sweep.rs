@@ -1,0 +1,222 @@
+//! A run on a payload, killed at every event and at every write, ends as if nothing had happened.
+//!
+//! Agents that work at once, one whose answer is none, a condition that does not hold, a person who is asked, labels
+//! and comments: on real git, real SQLite and a real agent program. `MIYABI_SWEEP` as in `crash_sweep.rs`.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests that print their figures")]
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+
+use miyabi_tests::crash::Point;
+use miyabi_tests::env::TestEnv;
+use miyabi_tests::sweep::points;
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
+const CRASHING: &str = env!("CARGO_BIN_EXE_miyabi-crashing");
+const FLOW: &str = r#"
+name: watch
+trigger: { type: webhook, source: github, event: issues.opened }
+variables: { label: seen }
+steps:
+  - name: read
+    agent: reader
+    input: ${trigger.payload.issue.title}
+    output_key: kind
+    actions:
+      - add_labels: { labels: ["${kind.label}", "${label}"] }
+      - post_issue_comment: { body: "It is a ${kind.label}." }
+  - name: left
+    agent: writer
+    depends_on: [read]
+    input: ${kind}
+  - name: right
+    agent: writer
+    depends_on: [read]
+  - name: never
+    agent: writer
+    depends_on: [read]
+    if: kind.label == 'question'
+  - name: broken
+    agent: reader
+    depends_on: [read]
+    on_failure: continue
+  - name: asked
+    agent: writer
+    depends_on: [left, right, broken]
+    run_condition: manual
+  - name: 報告
+    agent: writer
+    depends_on: [asked, never]
+    run_condition: always
+    input: { left: "${steps.left.output}", broken: "${steps.broken.status}" }
+    actions:
+      - post_issue_comment
+      - remove_labels: { labels: [old] }
+"#;
+const PLAYBOOK: &str = r#"
+read:
+  - say: '{"label": "bug"}'
+left:
+  - write: { path: left.md, content: "left\n" }
+  - say: Left.
+right:
+  - say: Right.
+broken:
+  - say: This is no JSON.
+asked:
+  - say: Somebody said so.
+報告:
+  - say: "All is well. @everyone"
+"#;
+
+struct Stage {
+    env: TestEnv,
+    agent: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let agent = |text: &str, more: &str| format!("---\ndescription: d\n{more}---\n{text}\n");
+        let env = TestEnv::new(
+            PROGRAM,
+            &[
+                ("README.md", "# Notes\n"),
+                ("agents/reader.md", &agent("You read.", "output: json\n")),
+                ("agents/writer.md", &agent("You write.", "")),
+                ("agents/flows/watch.yaml", FLOW),
+            ],
+        );
+        let playbook = env.root().join("playbook.yaml");
+        std::fs::write(&playbook, PLAYBOOK).unwrap();
+        env.miyabi(["issue", "new", "--title", "It breaks", "--body", "Look.", "--label", "old"]).expect(0);
+        let payload = json!({ "issue": { "number": 1, "title": "It breaks", "body": "${label}" } });
+        std::fs::write(env.root().join("payload.json"), payload.to_string()).unwrap();
+        Self { agent: format!("scripted:{}", playbook.display()), env }
+    }
+
+    /// Goes on until the point or the end; says whether it was killed.
+    fn go(&self, point: Option<Point>) -> bool {
+        let mut command = self.env.command(CRASHING);
+        let payload = self.env.root().join("payload.json");
+        command.arg(self.env.repo()).arg("watch").arg(&self.agent).arg(payload);
+        let output = command.args(point.map(|point| point.to_string())).output().unwrap();
+        match (output.status.code(), output.status.signal()) {
+            (Some(0), _) => false,
+            (_, Some(9)) => true,
+            end => panic!("{point:?}: {end:?}\n{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    fn log(&self) -> Vec<Value> {
+        self.env.miyabi(["log", "1", "--json"]).expect(0).json_lines()
+    }
+
+    /// Everything that is there afterwards, without times, ids and numbers of attempts.
+    fn state(&self) -> Value {
+        let env = &self.env;
+        let issue = env.miyabi(["issue", "show", "1", "--json"]).expect(0).json();
+        let mut labels: Vec<_> = issue["issue"]["labels"].as_array().unwrap().clone();
+        labels.sort_by_key(Value::to_string);
+        let log = self.log();
+        let run = log[0]["run"].as_str().unwrap();
+        let comments = issue["comments"].as_array().unwrap().iter();
+        let comments: Vec<_> =
+            comments.map(|one| one["body"].as_str().unwrap().replace(run, "this run")).collect();
+        // The last word on each step, and the writes.
+        let (mut steps, mut writes) = (BTreeMap::new(), BTreeMap::new());
+        for event in log {
+            let body = &event["body"];
+            let name = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+            match name("type").as_str() {
+                "step_succeeded" => drop(steps.insert(name("step"), json!(["ok", body["output"]]))),
+                "step_skipped" => drop(steps.insert(name("step"), json!(["skipped", body["reason"]]))),
+                "step_failed" => {
+                    drop(steps.insert(name("step"), json!(["failed", body["failure"]["class"]])));
+                }
+                "intent_recorded" => {
+                    // Run, step, attempt, what.
+                    let id = name("id");
+                    let parts: Vec<_> = id.split('/').collect();
+                    *writes.entry(format!("{} {}", parts[1], parts[3])).or_insert(0) += 1;
+                }
+                _ => {}
+            }
+        }
+        let status = env.miyabi(["status", "--json"]).expect(0).json();
+        let runs = [&status["live"], &status["recent"]].map(|list| list.as_array().unwrap().len());
+        let files = std::fs::read_dir(env.repo().join(".miyabi/runs")).unwrap();
+        let is_lock = |end: &std::ffi::OsStr| end == "lock";
+        let locks = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(is_lock));
+        json!({
+            "labels": labels, "comments": comments, "steps": steps, "writes": writes,
+            "runs": runs, "run": status["recent"][0]["status"], "tree": env.tree("main"),
+            "checkout": env.git(&["status", "--porcelain"]),
+            "branches": env.git(&["branch", "--format=%(refname:short)"]),
+            "worktrees": [env.worktrees(), env.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count()],
+            "locks": locks.count(), "processes": env.processes(),
+        })
+    }
+}
+
+/// What the undisturbed run leaves, and how many events and writes it has.
+fn undisturbed() -> (Value, u64, u64) {
+    let stage = Stage::new();
+    assert!(!stage.go(None));
+    let (log, state) = (stage.log(), stage.state());
+    let of = |kind: &str| log.iter().filter(|event| event["body"]["type"] == kind).count() as u64;
+    assert_eq!(
+        (of("intent_recorded"), of("escalation_answered")),
+        (6, 1),
+        "labels, comments, and a question of its own"
+    );
+    assert_eq!(state["labels"], json!(["bug", "seen"]));
+    assert_eq!(state["steps"]["never"][0], "skipped");
+    assert_eq!(state["steps"]["broken"], json!(["failed", "bad_answer"]));
+    let comments = state["comments"].to_string();
+    assert_eq!(
+        comments.matches("It is a bug.").count() + comments.matches("All is well.").count(),
+        2,
+        "{state}"
+    );
+    (state, log.len() as u64, of("intent_recorded"))
+}
+
+fn sweep(name: &str, choose: impl Fn(u64, u64) -> Vec<Point>) {
+    let (expected, events, writes) = undisturbed();
+    let points = choose(events, writes);
+    let mut killed = 0_usize;
+    for point in &points {
+        let stage = Stage::new();
+        for point in [Some(*point), None] {
+            match stage.go(point) {
+                true => killed += 1,
+                false => break,
+            }
+        }
+        stage.env.miyabi(["resume"]).expect(0);
+        let state = stage.state();
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(state[key], *value, "{key}, killed at {point}: MIYABI_SWEEP={point}");
+        }
+    }
+    println!("{name}: {} points, {killed} kills, 0 losses, 0 duplicates, 0 survivors", points.len());
+    assert!(points.len() < 3 || killed > 0, "the points are reached");
+}
+
+#[test]
+fn killed_before_an_event_is_durable() {
+    sweep("before events", |events, _| points(Point::BeforeEvent, events));
+}
+
+#[test]
+fn killed_after_an_event_is_durable() {
+    sweep("after events", |events, _| points(Point::AfterEvent, events));
+}
+
+#[test]
+fn killed_around_a_write() {
+    sweep("writes", |_, writes| {
+        [points(Point::BeforeWrite, writes), points(Point::AfterWrite, writes)].concat()
+    });
+}
