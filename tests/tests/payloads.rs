@@ -1,8 +1,8 @@
 //! Rules on events: real signed deliveries begin a team's own flows on GitHub's payloads, at the commit they are about.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use miyabi_tests::env::run;
-use miyabi_tests::github::{ALICE, GitHub, Served, eventually, is_here_or_say};
+use miyabi_tests::env::{TestEnv, run};
+use miyabi_tests::github::{ALICE, GitHub, SECRET, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -286,4 +286,38 @@ fn rules_are_listed_tried_and_taken_away() {
     env.miyabi(["trigger", "remove", "mine"]).expect(0);
     env.miyabi(["trigger", "remove", "mine"]).expect(1);
     assert!(!env.miyabi(["trigger", "list"]).expect(0).stdout.contains("mine"));
+}
+
+#[test]
+fn a_time_begins_a_flow_and_where_nobody_can_be_asked_people_begin_none() {
+    if !is_here_or_say() {
+        return;
+    }
+    let flow = "name: nightly\ntrigger: { type: schedule, cron: '* * * * *' }\nsteps:\n  - { name: a, agent: reader, input: \"${trigger.type} ${trigger.payload}\" }\n";
+    let env = TestEnv::new(
+        PROGRAM,
+        &[
+            ("miyabi.toml", "[agent]\ndefault = \"command:cat\"\n"),
+            ("agents/reader.md", "---\ndescription: d\n---\nYou read.\n"),
+            ("agents/flows/nightly.yaml", flow),
+            ("agents/flows/verify.yaml", VERIFY),
+        ],
+    )
+    .variable("MIYABI_GITHUB_WEBHOOK_SECRET", SECRET);
+    let served = Served::start(&env);
+    let mut opened = change("opened", 7, &env.git(&["rev-parse", "HEAD"]), &[], "alice");
+    opened["repository"] = json!({ "id": 1, "full_name": "local/repo" });
+    assert_eq!(served.deliver("pull_request", "l1", &opened), 202);
+    let shown = || env.miyabi(["delivery", "show", "l1"]).expect(0).stdout;
+    eventually("the delivery is handled", || shown().contains("cannot be looked up"));
+    let recent = || env.miyabi(["status", "--json"]).expect(0).json()["recent"].clone();
+    eventually("the end of a run", || recent()[0]["status"] == "succeeded");
+    assert_eq!(served.stop(), Some(0));
+    let log = env.miyabi(["log", "1", "--json"]).expect(0).json_lines();
+    let began = &log[0]["body"];
+    assert_eq!(
+        (&began["trigger"], &began["flow"], &began["payload"]),
+        (&json!("schedule"), &json!("nightly"), &json!({}))
+    );
+    assert!(began["cause"].is_null() && began["subject"].is_null(), "{began}");
 }

@@ -249,3 +249,26 @@ fn a_cancelled_run_starts_nothing_more() {
     assert!(play.run.steps().iter().all(|state| matches!(state.phase, Phase::Ended(_))));
     assert!(play.run.questions.is_empty(), "nobody is asked any more");
 }
+
+#[test]
+fn a_run_whose_place_was_taken_ends_as_superseded_and_tells_nobody() {
+    let mut play = Play::new(&[]);
+    play.complexity = 9.0;
+    let mut play = play.go();
+    let writes = play.writes.len();
+    let taken = |by: &str, newer| EventBody::CancelRequested { by: by.to_owned(), superseded_by: newer };
+    play.append(taken("change #7 is at 2222222222 now", Some(8)));
+    play.append(taken("eve", None));
+    let play = play.go();
+    let reason = "run 8 takes its place: change #7 is at 2222222222 now".to_owned();
+    assert_eq!(play.run.ended, Some((Status::Superseded, reason)));
+    assert!(play.run.steps().iter().all(|state| matches!(state.phase, Phase::Ended(_))));
+    assert_eq!(play.writes.len(), writes, "the newer run has the word");
+    // Who was asked to end before is cancelled, whatever comes after.
+    let mut play = Play::new(&[]);
+    play.complexity = 9.0;
+    let mut play = play.go();
+    play.append(taken("eve", None));
+    play.append(taken("a newer run", Some(8)));
+    assert_eq!(play.go().ended(), Some(Status::Cancelled));
+}
