@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 
 use miyabi_tests::env::{Ran, TestEnv};
 use miyabi_tests::github::eventually;
@@ -115,6 +116,25 @@ fn independent_tasks_run_side_by_side_and_a_dependant_sees_their_merged_work() {
     let entries = std::fs::read_dir(env.repo().join(".ai/logs")).unwrap().map(|entry| entry.unwrap().path());
     let journal: String = entries.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     assert_eq!(journal.matches(" - Task Execution").count(), 3, "{journal}");
+}
+
+#[test]
+fn a_crate_is_checked_where_the_kernel_alone_keeps_programs_in() {
+    let mut env = env("simple_below = 0.0\n");
+    // A bubblewrap that cannot make a box stands before the real one.
+    let programs = env.root().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    std::fs::write(programs.join("bwrap"), "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(programs.join("bwrap"), PermissionsExt::from_mode(0o755)).unwrap();
+    let search = std::env::var("PATH").unwrap();
+    env.set("PATH", format!("{}:{search}", programs.display()));
+    // The checkout above the worktree has a manifest, too: cargo looks there for a workspace.
+    let issue = file_issue(&env, "Keep notes", "- [ ] Write the left note\n");
+    run(&env, issue, "task-1:\n  - write: { path: notes/left.md, content: \"left\\n\" }\n").expect(0);
+    let log = log(&env, 1);
+    let session = &log[position(&log, "session_started", &format!("task-{issue}-1"))];
+    assert_eq!(session["containment"], "landlock", "{session}");
+    nothing_is_left(&env);
 }
 
 #[test]

@@ -230,6 +230,7 @@ fn rules(command: &CommandLine, bounds: Bounds, private: &Private, port: Option<
     read.push("/proc".into());
     read.extend(machine::tool_files(&machine::tools(&command.environment)));
     read.extend(machine::program(&command.program, &bounds.writable));
+    read.extend(machine::settings_above(&command.folder));
     // What would have to look otherwise is not shown at all.
     let is_shown = |path: &PathBuf| {
         let is_whole = !bounds.replaced.iter().any(|(place, _)| place.starts_with(path));

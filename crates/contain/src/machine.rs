@@ -29,6 +29,33 @@ const LINKED: [&str; 3] = ["/etc/resolv.conf", "/etc/localtime", "/etc/hosts"];
 /// Folders in a home that hold more than programs.
 const MIXED: [&str; 6] = [".config", ".local", ".cache", ".ssh", ".gnupg", ".aws"];
 
+/// Settings that tools look for in the folder they work in and in all above it, as a rule kept in the repository. Never
+/// what may hold a login.
+const LOOKED_FOR: [&str; 22] = [
+    "Cargo.toml",
+    ".cargo/config.toml",
+    ".cargo/config",
+    "rust-toolchain.toml",
+    "rust-toolchain",
+    "rustfmt.toml",
+    ".rustfmt.toml",
+    "clippy.toml",
+    ".clippy.toml",
+    "go.mod",
+    "go.work",
+    "package.json",
+    "tsconfig.json",
+    "eslint.config.js",
+    "eslint.config.mjs",
+    ".editorconfig",
+    "pyproject.toml",
+    "pytest.ini",
+    "setup.cfg",
+    "tox.ini",
+    "ruff.toml",
+    "pom.xml",
+];
+
 /// Folders of `/etc` are looked through this deep for what only some may read.
 const DEPTH: u32 = 6;
 
@@ -105,6 +132,15 @@ fn look(folder: &Path, depth: u32, found: &mut Vec<Mount>) {
             found.push(Mount::Replaced { place: entry.path(), by: PathBuf::from("/dev/null") });
         }
     }
+}
+
+/// Settings of tools in the folders above the one that a program works in. A tool goes past what is not there, and gives
+/// up where a file is that it may not read: worktrees lie below the main checkout, where such files are.
+pub(crate) fn settings_above(folder: &Path) -> Vec<PathBuf> {
+    let above = folder.ancestors().skip(1).flat_map(|folder| LOOKED_FOR.map(|name| folder.join(name)));
+    // What is found by a link may be anything.
+    let is_file = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    above.filter(is_file).collect()
 }
 
 fn is_system(path: &Path) -> bool {
@@ -190,6 +226,21 @@ pub(crate) fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_tools_are_found_above_a_worktree_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let worktree = root.join("repo/.worktrees/issue-1");
+        fs::create_dir_all(worktree.join("src")).unwrap();
+        for name in ["repo/Cargo.toml", "repo/.env", "repo/package.json", "repo/.worktrees/issue-1/go.mod"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("repo/.env"), root.join("repo/tox.ini")).unwrap();
+        let mut found = settings_above(&worktree);
+        found.retain(|path| path.starts_with(&root));
+        assert_eq!(found, ["repo/Cargo.toml", "repo/package.json"].map(|name| root.join(name)));
+    }
 
     #[test]
     fn a_version_manager_is_seen_whole_and_a_home_is_not() {
