@@ -26,7 +26,7 @@ fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
     calls.map(|call| {
         let name = call.action.as_str();
         let what = match call.action.is_carried_out() {
-            true => format!("the action `{name}` without an agent, whose checkout it needs"),
+            true => format!("the action `{name}`, which needs a checkout and has none there"),
             false => format!("the action `{name}`"),
         };
         Lacking { step: step.id.clone(), what }
