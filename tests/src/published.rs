@@ -34,6 +34,27 @@ impl TestEnv {
         env
     }
 
+    /// Puts this version of the crate in the place of the one that is there and commits it; `.miyabi` stays.
+    pub fn next_version(&self, published: &Published) {
+        let vendor = self.vendor(published);
+        fs::remove_file(vendor.join(".cargo-checksum.json")).expect("cargo writes it");
+        for entry in fs::read_dir(self.repo()).expect("it is there") {
+            let path = entry.expect("it can be read").path();
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some(".git" | ".miyabi" | ".gitignore") => {}
+                _ if path.is_dir() => fs::remove_dir_all(&path).expect("it is ours"),
+                _ => fs::remove_file(&path).expect("it is ours"),
+            }
+        }
+        for entry in fs::read_dir(&vendor).expect("it is there") {
+            let entry = entry.expect("it can be read");
+            fs::rename(entry.path(), self.repo().join(entry.file_name())).expect("both are on one disk");
+        }
+        self.write(".gitignore", published.ignore);
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", &format!("Release {}", published.version)]);
+    }
+
     /// The folder with the crate's files.
     fn vendor(&self, published: &Published) -> PathBuf {
         let Published { name, version, .. } = published;

@@ -3,50 +3,11 @@
 
 use std::io::{BufRead, BufReader};
 
-use miyabi_tests::env::{Ran, TestEnv};
+use miyabi_tests::env::TestEnv;
+use miyabi_tests::judge::{JUDGE, asked, judge, log, results, run, story};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
-
-/// Takes the criteria of a story for its assertions, and judges `has X in F`, `no X in F` and lies by looking.
-const JUDGE: &str = r#"
-prompt=$(cat)
-case "$prompt" in
-*"You prepare a story"*)
-  printf '{"steps":[{"type":"given","text":"the files"}'
-  printf '%s\n' "$prompt" | sed -n 's/^- \(.*\)$/\1/p' | while read -r line; do
-    printf ',{"type":"requirement","goal":"%s","assertions":["%s"]}' "$line" "$line"
-  done
-  printf ']}\n' ;;
-*)
-  printf '{"assertions":['
-  comma=
-  printf '%s\n' "$prompt" | sed -n 's/^step \([0-9]*\), assertion \([0-9]*\): \(.*\)$/\1 \2 \3/p' |
-  while read -r step n kind word in where; do
-    found=$(grep -rnF -- "$word" "$where" /dev/null 2>/dev/null | sort | head -n 1)
-    file=$(printf '%s' "$found" | cut -d: -f1)
-    line=$(printf '%s' "$found" | cut -d: -f2)
-    evidence=; test -n "$found" && evidence="\"$file:$line-$line\""
-    case "$kind${found:+-found}" in
-    has-found) verdict=pass searched= ;;
-    has) verdict=fail searched="\"$where\"" ;;
-    no-found) verdict=fail searched="\"$where\"" ;;
-    no) verdict=pass searched="\"$where\"" ;;
-    hang*) tail -f /dev/null ;;
-    *) verdict=pass searched= evidence='"nowhere.rs:1-1"' ;;
-    esac
-    printf '%s{"step":%s,"assertion":%s,"verdict":"%s","explanation":"looked for %s","evidence":[%s],"searched":[%s]}' \
-      "$comma" "$step" "$n" "$verdict" "$word" "$evidence" "$searched"
-    comma=,
-  done
-  printf ']}\n' ;;
-esac
-"#;
-
-fn story(id: &str, more: &str, criteria: &[String]) -> String {
-    let criteria: String = criteria.iter().map(|text| format!("  - {text}\n")).collect();
-    format!("id: {id}\ntitle: Title of {id}\nstory: It holds.\nacceptance_criteria:\n{criteria}{more}")
-}
 
 /// A repository with stories, each with criteria that are judged by looking.
 fn with_stories(stories: &[(&str, &[&str])]) -> TestEnv {
@@ -60,12 +21,7 @@ fn with_stories(stories: &[(&str, &[&str])]) -> TestEnv {
     env.write("src/other.rs", "fn other() {}\n");
     env.write("README.md", "# Here\n");
     env.begin();
-    std::fs::write(env.root().join("judge.sh"), JUDGE).unwrap();
     env
-}
-
-fn judge(env: &TestEnv) -> String {
-    format!("command:sh {}", env.root().join("judge.sh").display())
 }
 
 /// Commits a file.
@@ -73,34 +29,6 @@ fn commit(env: &TestEnv, path: &str, text: &str) {
     env.write(path, text);
     env.git(&["add", "--all"]);
     env.git(&["commit", "--quiet", "--message", "Change"]);
-}
-
-fn run(env: &TestEnv, more: &[&str]) -> Ran {
-    let agent = judge(env);
-    let arguments = ["story", "run", "--json", "--agent", &agent].into_iter().chain(more.iter().copied());
-    env.miyabi(arguments.collect::<Vec<_>>())
-}
-
-/// What a run showed last: its number and its stories.
-#[track_caller]
-fn results(ran: &Ran) -> Value {
-    ran.json_lines().pop().unwrap()
-}
-
-/// The bodies of all events of a run.
-#[track_caller]
-fn log(env: &TestEnv, run: u64) -> Vec<Value> {
-    let lines = env.miyabi(["log", &run.to_string(), "--json"]).expect(0).json_lines();
-    lines.into_iter().map(|event| event["body"].clone()).collect()
-}
-
-/// The steps for which agents were started in a run.
-#[track_caller]
-fn asked(env: &TestEnv, run: u64) -> Vec<String> {
-    let sessions = log(env, run).into_iter().filter(|body| body["type"] == "session_started");
-    let mut steps: Vec<_> = sessions.map(|body| body["step"].as_str().unwrap().to_owned()).collect();
-    steps.sort();
-    steps
 }
 
 /// How the check run of a run went on.
@@ -213,7 +141,6 @@ fn of_200_files_one_is_touched_and_only_what_rests_on_it_is_judged_again() {
         env.write(&format!(".miyabi/stories/s{n}.yaml"), &story(&format!("s{n}"), "", &criteria));
     }
     env.begin();
-    std::fs::write(env.root().join("judge.sh"), JUDGE).unwrap();
     let first = results(&run(&env, &[]).expect(0));
     assert_eq!(first["stories"].as_array().unwrap().len(), 10);
     assert_eq!(asked(&env, 1).len(), 20);

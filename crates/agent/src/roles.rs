@@ -254,6 +254,20 @@ mod tests {
                 "rework",
                 None,
             ),
+            (
+                "story-decomposer",
+                "",
+                Some(
+                    "json",
+                ),
+            ),
+            (
+                "story-evaluator",
+                "",
+                Some(
+                    "json",
+                ),
+            ),
         ]
         "#);
     }
