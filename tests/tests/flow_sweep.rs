@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use miyabi_tests::crash::Point;
 use miyabi_tests::env::TestEnv;
+use miyabi_tests::judge::{judge, story};
 use miyabi_tests::sweep::points;
 use serde_json::{Value, json};
 
@@ -73,10 +74,12 @@ asked:
 struct Stage {
     env: TestEnv,
     agent: String,
+    flow: &'static str,
 }
 
 impl Stage {
-    fn new() -> Self {
+    /// Agents, a person and writes.
+    fn watch() -> Self {
         let agent = |text: &str, more: &str| format!("---\ndescription: d\n{more}---\n{text}\n");
         let env = TestEnv::new(
             PROGRAM,
@@ -92,14 +95,37 @@ impl Stage {
         env.miyabi(["issue", "new", "--title", "It breaks", "--body", "Look.", "--label", "old"]).expect(0);
         let payload = json!({ "issue": { "number": 1, "title": "It breaks", "body": "${label}" } });
         std::fs::write(env.root().join("payload.json"), payload.to_string()).unwrap();
-        Self { agent: format!("scripted:{}", playbook.display()), env }
+        Self { agent: format!("scripted:{}", playbook.display()), env, flow: "watch" }
+    }
+
+    /// Stories that pass, fail and are made up.
+    fn stories() -> Self {
+        let criteria = |text: &str| vec![text.to_owned()];
+        let stories = [
+            ("passes", story("passes", "", &criteria("has Notes in README.md"))),
+            ("fails", story("fails", "", &criteria("has nothing in README.md"))),
+            ("invents", story("invents", "", &criteria("lies about README.md"))),
+        ];
+        let files = stories.map(|(id, text)| (format!(".miyabi/stories/{id}.yaml"), text));
+        let mut files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        files.push(("README.md", "# Notes\n"));
+        // A verdict that is red fails the run; here it is only told.
+        let flow = include_str!("../../agents/flows/story-ci.yaml")
+            .replace("    uses: verdict\n", "    uses: verdict\n    on_failure: continue\n");
+        assert!(flow.contains("continue"));
+        files.push((".miyabi/flows/story-ci.yaml", &flow));
+        let env = TestEnv::new(PROGRAM, &files);
+        env.miyabi(["issue", "new", "--title", "Nothing"]).expect(0);
+        let push = json!({ "ref": "refs/heads/main", "after": env.git(&["rev-parse", "main"]) });
+        std::fs::write(env.root().join("payload.json"), push.to_string()).unwrap();
+        Self { agent: judge(&env), env, flow: "story-ci" }
     }
 
     /// Goes on until the point or the end; says whether it was killed.
     fn go(&self, point: Option<Point>) -> bool {
         let mut command = self.env.command(CRASHING);
         let payload = self.env.root().join("payload.json");
-        command.arg(self.env.repo()).arg("watch").arg(&self.agent).arg(payload);
+        command.arg(self.env.repo()).arg(self.flow).arg(&self.agent).arg(payload);
         let output = command.args(point.map(|point| point.to_string())).output().unwrap();
         match (output.status.code(), output.status.signal()) {
             (Some(0), _) => false,
@@ -121,11 +147,10 @@ impl Stage {
         let log = self.log();
         let run = log[0]["run"].as_str().unwrap();
         let comments = issue["comments"].as_array().unwrap().iter();
-        let comments: Vec<_> =
-            comments.map(|one| one["body"].as_str().unwrap().replace(run, "this run")).collect();
+        let comments: Vec<_> = comments.map(|one| one["body"].clone()).collect();
         // The last word on each step, and the writes.
         let (mut steps, mut writes) = (BTreeMap::new(), BTreeMap::new());
-        for event in log {
+        for event in &log {
             let body = &event["body"];
             let name = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             match name("type").as_str() {
@@ -143,51 +168,61 @@ impl Stage {
                 _ => {}
             }
         }
+        let stories: Vec<_> = match self.flow {
+            "story-ci" => {
+                let rows = env.miyabi(["story", "list", "--json"]).expect(0).json();
+                let row = |row: &Value| json!([row["story"]["id"], row["last"]["status"]]);
+                rows.as_array().unwrap().iter().map(row).collect()
+            }
+            _ => Vec::new(),
+        };
         let status = env.miyabi(["status", "--json"]).expect(0).json();
         let runs = [&status["live"], &status["recent"]].map(|list| list.as_array().unwrap().len());
         let files = std::fs::read_dir(env.repo().join(".miyabi/runs")).unwrap();
         let is_lock = |end: &std::ffi::OsStr| end == "lock";
         let locks = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(is_lock));
-        json!({
-            "labels": labels, "comments": comments, "steps": steps, "writes": writes,
+        let state = json!({
+            "stories": stories, "labels": labels, "comments": comments, "steps": steps, "writes": writes,
             "runs": runs, "run": status["recent"][0]["status"], "tree": env.tree("main"),
             "checkout": env.git(&["status", "--porcelain"]),
             "branches": env.git(&["branch", "--format=%(refname:short)"]),
             "worktrees": [env.worktrees(), env.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count()],
             "locks": locks.count(), "processes": env.processes(),
-        })
+        });
+        // Every stage has a commit of its own.
+        let state =
+            state.to_string().replace(&env.git(&["rev-parse", "main"]), "main").replace(run, "this run");
+        serde_json::from_str(&state).unwrap()
     }
 }
 
 /// What the undisturbed run leaves, and how many events and writes it has.
-fn undisturbed() -> (Value, u64, u64) {
-    let stage = Stage::new();
+fn undisturbed(stage: &Stage) -> (Value, u64, u64) {
     assert!(!stage.go(None));
     let (log, state) = (stage.log(), stage.state());
     let of = |kind: &str| log.iter().filter(|event| event["body"]["type"] == kind).count() as u64;
-    assert_eq!(
-        (of("intent_recorded"), of("escalation_answered")),
-        (6, 1),
-        "labels, comments, and a question of its own"
-    );
+    let writes = of("intent_recorded");
+    if stage.flow == "story-ci" {
+        assert_eq!((writes, of("session_started")), (2, 6), "a check run, and two agents for each story");
+        assert_eq!(state["stories"], json!([["fails", "fail"], ["invents", "error"], ["passes", "pass"]]));
+        return (state, log.len() as u64, writes);
+    }
+    assert_eq!((writes, of("escalation_answered")), (6, 1), "labels, comments, and a question of its own");
     assert_eq!(state["labels"], json!(["bug", "seen"]));
     assert_eq!(state["steps"]["never"][0], "skipped");
     assert_eq!(state["steps"]["broken"], json!(["failed", "bad_answer"]));
     let comments = state["comments"].to_string();
-    assert_eq!(
-        comments.matches("It is a bug.").count() + comments.matches("All is well.").count(),
-        2,
-        "{state}"
-    );
-    (state, log.len() as u64, of("intent_recorded"))
+    let said = comments.matches("It is a bug.").count() + comments.matches("All is well.").count();
+    assert_eq!(said, 2, "{state}");
+    (state, log.len() as u64, writes)
 }
 
-fn sweep(name: &str, choose: impl Fn(u64, u64) -> Vec<Point>) {
-    let (expected, events, writes) = undisturbed();
+fn sweep(name: &str, stage: fn() -> Stage, choose: impl Fn(u64, u64) -> Vec<Point>) {
+    let (expected, events, writes) = undisturbed(&stage());
     let points = choose(events, writes);
     let mut killed = 0_usize;
     for point in &points {
-        let stage = Stage::new();
+        let stage = stage();
         for point in [Some(*point), None] {
             match stage.go(point) {
                 true => killed += 1,
@@ -206,17 +241,25 @@ fn sweep(name: &str, choose: impl Fn(u64, u64) -> Vec<Point>) {
 
 #[test]
 fn killed_before_an_event_is_durable() {
-    sweep("before events", |events, _| points(Point::BeforeEvent, events));
+    sweep("before events", Stage::watch, |events, _| points(Point::BeforeEvent, events));
 }
 
 #[test]
 fn killed_after_an_event_is_durable() {
-    sweep("after events", |events, _| points(Point::AfterEvent, events));
+    sweep("after events", Stage::watch, |events, _| points(Point::AfterEvent, events));
 }
 
 #[test]
 fn killed_around_a_write() {
-    sweep("writes", |_, writes| {
+    sweep("writes", Stage::watch, |_, writes| {
         [points(Point::BeforeWrite, writes), points(Point::AfterWrite, writes)].concat()
+    });
+}
+
+#[test]
+fn killed_while_stories_are_judged() {
+    sweep("stories", Stage::stories, |events, writes| {
+        let around = [points(Point::BeforeWrite, writes), points(Point::AfterWrite, writes)].concat();
+        [points(Point::AfterEvent, events), around].concat()
     });
 }

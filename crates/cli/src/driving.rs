@@ -59,7 +59,22 @@ enum Left {
 /// Drives these runs at once until each ends, asks, or is interrupted; tells how it went and says the exit code.
 ///
 /// At a terminal, what they ask can be answered at once, and they go on.
+/// Checkouts that were kept ready for further steps go once all runs have ended.
 pub async fn drive(
+    context: &Context,
+    home: &Home,
+    entries: &[Entry],
+    interrupt: &Interrupt,
+) -> Result<Exit, CliError> {
+    let exit = answering(context, home, entries, interrupt).await?;
+    if [exit::DONE, exit::FAILED].contains(&exit) {
+        home.worktrees.drain().await?;
+    }
+    Ok(exit)
+}
+
+/// Drives these runs, and on with each that is answered here.
+async fn answering(
     context: &Context,
     home: &Home,
     entries: &[Entry],

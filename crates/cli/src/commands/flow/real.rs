@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::driving;
 use crate::error::CliError;
-use crate::exit::{self, Exit};
+use crate::exit::Exit;
 use crate::flow;
 use crate::interrupt::Interrupt;
 use crate::payload::{issue_of, takes_payloads};
@@ -47,10 +47,5 @@ pub(super) async fn run(
     };
     let interrupt = Interrupt::listen(context.output);
     let (entry, _) = begin_with(&home, &start, issue, &asked, Some(told)).await?;
-    let exit = driving::drive(context, &home, &[entry], &interrupt).await?;
-    if exit != exit::WAITING {
-        // Checkouts that were kept ready for further steps.
-        home.worktrees.drain().await?;
-    }
-    Ok(exit)
+    driving::drive(context, &home, &[entry], &interrupt).await
 }

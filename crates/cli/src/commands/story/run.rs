@@ -113,10 +113,6 @@ async fn drive(
     let interrupt = Interrupt::listen(context.output);
     let (entry, _) = begin_with(&home, &start, nothing(title), &asked, Some(told)).await?;
     let exit = driving::drive(context, &home, std::slice::from_ref(&entry), &interrupt).await?;
-    if exit != exit::WAITING {
-        // Checkouts that were kept ready for further steps.
-        home.worktrees.drain().await?;
-    }
     Ok((home, entry, exit))
 }
 
