@@ -30,7 +30,7 @@ fn flows_are_listed_shown_and_drawn() {
     let env = with_flow();
     let flows = env.miyabi(["flow", "list", "--json"]).expect(0).json();
     let names: Vec<_> = flows.as_array().unwrap().iter().map(|flow| flow["flow"].as_str().unwrap()).collect();
-    assert_eq!(names, ["issue", "pr-verify"]);
+    assert_eq!(names, ["issue", "pr-verify", "story-ci"]);
     let shown = env.miyabi(["flow", "show", "pr-verify", "--json"]).expect(0).json();
     assert_eq!(shown["steps"][3]["work"]["agent"], json!({ "agent": "e2e-tester", "skills": ["browser"] }));
     assert_eq!(shown["not_carried_out"], json!([]));

@@ -113,7 +113,7 @@ fn a_run_on_a_payload_with_steps_that_were_skipped_and_that_failed() {
 #[test]
 fn a_run_of_an_issue_whose_plan_grew() {
     let env = TestEnv::with_crate(PROGRAM);
-    env.write("miyabi.toml", "[policy]\nmerge_from = 80\nsimple_below = 0.0\n");
+    env.write("miyabi.toml", "[policy]\nmerge_from = 80\nsimple_below = 0.0\napprove_paths = [\"*.txt\"]\n");
     let playbook = "task-1-1:\n  - write: { path: a.txt, content: a }\ntask-1-2:\n  - write: { path: b.txt, content: b }\n";
     env.write("playbook.yaml", playbook);
     env.git(&["add", "--all"]);

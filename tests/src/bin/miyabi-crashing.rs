@@ -58,8 +58,12 @@ async fn carry(repo: PathBuf, what: &What, agent: &str, point: Option<Point>) ->
     home.forge = Arc::new(CrashForge::new(home.forge, point));
     home.checks = Arc::new(FileChecks);
     let interrupt = Interrupt::listen(context.output);
-    // One run in all: the one that lives, or none once it has ended.
-    let runs = home.store.runs(&RunFilter::default()).await?;
+    // There is one run of it: it lives, or has ended.
+    let issue = match what {
+        What::Issue(number) => Some(*number),
+        What::Flow { .. } => None,
+    };
+    let runs = home.store.runs(&RunFilter { issue, ..RunFilter::default() }).await?;
     let entry = match runs.first() {
         Some(row) if row.completion_time.is_none() => Entry::from(row),
         // Killed after the last event, before it could say so.

@@ -34,8 +34,12 @@ pub async fn resume(args: ResumeArgs, context: &Context) -> Result<Exit, CliErro
             live
         }
     };
-    drop(look);
     let entries: Vec<_> = rows.iter().filter(|row| !row.status.is_end()).map(Entry::from).collect();
+    if entries.is_empty() && args.run.is_none() {
+        // Whoever was killed just after the end of a run has left what was kept ready for its steps.
+        look.worktrees.drain().await?;
+    }
+    drop(look);
     if entries.is_empty() {
         context.output.note(&match rows.first() {
             Some(row) => format!("nothing to do: run {} {}", row.number, row.status),
