@@ -25,7 +25,7 @@ pub use step::{Phase, StepState};
 
 use crate::analysis::Analysis;
 use crate::event::{Escalation, RunStarted};
-use crate::ids::{CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
+use crate::ids::{ChangeNumber, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
 use crate::intent::{Intent, Receipt};
 use crate::plan::{Uses, Work};
 use crate::policy::Policy;
@@ -233,6 +233,11 @@ impl Run {
     /// What the forge answered when the change was opened.
     pub fn change(&self) -> Option<Receipt> {
         self.last_output(Uses::Change)
+    }
+
+    /// The change that is meant where none is named: the one that the payload speaks of, or that the run opened.
+    pub fn change_meant(&self) -> Option<ChangeNumber> {
+        self.started.change_told().or_else(|| self.change()?.change).filter(|number| *number > 0)
     }
 
     /// The tasks of the decomposition that joined the plan, in order.

@@ -131,6 +131,12 @@ impl fmt::Display for Cause {
 }
 
 impl RunStarted {
+    /// The change that its payload speaks of.
+    pub fn change_told(&self) -> Option<ChangeNumber> {
+        let payload = self.payload.as_ref()?;
+        payload["pull_request"]["number"].as_u64().filter(|number| *number > 0)
+    }
+
     /// What at most one live run of a repo has: an issue's run its issue, a run on a payload its flow and subject.
     ///
     /// None: it was started by a delivery that is about nothing in particular, and stands beside all others. Runs that

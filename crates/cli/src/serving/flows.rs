@@ -151,10 +151,10 @@ impl Site {
         if let Some(why) = self.lacks(&github, &of_people).await? {
             return Ok(Some(why));
         }
-        let Some(change) = subject.and_then(RunSubject::change).filter(|_| !of_change.is_empty()) else {
-            return Ok(None);
-        };
         for need in of_change {
+            let Some(change) = subject.and_then(RunSubject::change) else {
+                return Ok(Some("conditions on reviews and CI are for changes".to_owned()));
+            };
             let holds = match need {
                 Need::ReviewApproval => github.is_approved(change).await?,
                 Need::CiPass => {

@@ -46,7 +46,7 @@ fn of_call(
     let write = match call.action {
         ActionKind::PostPrComment | ActionKind::PostIssueComment => {
             let (place, number) = match call.action {
-                ActionKind::PostPrComment => ("change", change(run)),
+                ActionKind::PostPrComment => ("change", run.change_meant()),
                 _ => ("issue", issue(run)),
             };
             let number = number.ok_or_else(|| format!("nothing says which {place} is meant"))?;
@@ -56,7 +56,7 @@ fn of_call(
             Write::Comment { issue: number, key, body }
         }
         ActionKind::AddLabels | ActionKind::RemoveLabels => {
-            let number = change(run).or_else(|| issue(run));
+            let number = run.change_meant().or_else(|| issue(run));
             let number = number.ok_or("nothing says which issue or change is meant")?;
             let labels = labels(setting("labels"))?;
             let (add, remove) = match call.action {
@@ -125,12 +125,6 @@ fn of_call(
     Ok(())
 }
 
-/// The change that the payload speaks of, or that the run opened.
-fn change(run: &Run) -> Option<IssueNumber> {
-    let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
-    told.or_else(|| run.change().and_then(|receipt| receipt.change)).filter(|number| *number > 0)
-}
-
 /// The issue that a change of this run answers; 0: none.
 fn answered(run: &Run) -> IssueNumber {
     match &run.started.payload {
@@ -143,9 +137,8 @@ fn answered(run: &Run) -> IssueNumber {
 
 /// What is written at and merged: the commit that the run is about, and its change. Neither is for a step to say.
 fn subject(run: &Run) -> (Option<ChangeNumber>, CommitId) {
-    let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
     let made = run.change().and_then(|receipt| receipt.change).zip(run.report());
-    match (told.filter(|number| *number > 0), made) {
+    match (run.started.change_told(), made) {
         (None, Some((change, report))) => (Some(change), report.commit),
         (told, _) => (told, run.started.base_commit.clone()),
     }

@@ -33,8 +33,10 @@ fn of_merge_request(payload: &Value) -> Option<RunSubject> {
         }
         "pipeline" => {
             let head = commit(&attributes["sha"])?;
-            let about = match (payload["merge_request"]["iid"].as_u64(), attributes["ref"].as_str()) {
-                (Some(number), _) => About::Change { number },
+            let request = &payload["merge_request"];
+            let of_fork = request["source_project_id"] != request["target_project_id"];
+            let about = match (request["iid"].as_u64(), attributes["ref"].as_str()) {
+                (Some(number), _) if !of_fork => About::Change { number },
                 (None, Some(name)) if attributes["tag"] != true => About::Branch { name: name.to_owned() },
                 _ => About::Commit { id: head.clone() },
             };
@@ -79,7 +81,7 @@ fn of_ci(payload: &Value) -> Option<RunSubject> {
     };
     let branch = run["head_branch"].as_str().or_else(|| suite["head_branch"].as_str());
     let about = match (changes(run).as_slice(), branch) {
-        (&[number], _) => About::Change { number },
+        (&[number], _) if !of_fork => About::Change { number },
         (_, Some(name)) if !of_fork => About::Branch { name: name.to_owned() },
         _ => About::Commit { id: head.clone() },
     };
@@ -140,6 +142,21 @@ mod tests {
             (
                 json!({ "workflow_run": { "head_sha": a, "head_branch": "main",
                         "head_repository": { "full_name": "mallory/shop" } }, "repository": repository }),
+                Some(("commit", Some(&a))),
+            ),
+            (
+                json!({ "workflow_run": { "head_sha": a, "head_branch": "main", "pull_requests": [{ "number": 7 }],
+                        "head_repository": { "full_name": "mallory/shop" } }, "repository": repository }),
+                Some(("commit", Some(&a))),
+            ),
+            (
+                json!({ "object_kind": "pipeline", "object_attributes": { "sha": a, "ref": "x" },
+                        "merge_request": { "iid": 3, "source_project_id": 1, "target_project_id": 1 } }),
+                Some(("change:3", Some(&a))),
+            ),
+            (
+                json!({ "object_kind": "pipeline", "object_attributes": { "sha": a, "ref": "x" },
+                        "merge_request": { "iid": 3, "source_project_id": 2, "target_project_id": 1 } }),
                 Some(("commit", Some(&a))),
             ),
             (json!({ "sha": a, "branches": [{ "name": "x" }] }), Some(("branch:x", Some(&a)))),

@@ -44,7 +44,7 @@ impl Wanted {
         let patience = state.step.timeout_secs.or(brief.timeout_secs).unwrap_or(policy.ci_deadline_secs);
         Self {
             facts: brief.facts.clone(),
-            change: change_of(run),
+            change: run.change_meant(),
             issue: Some(run.started.issue.clone()).filter(|issue| issue.number > 0),
             patient_until: after(patience),
             silent_until: after(policy.ci_grace_secs.min(patience)),
@@ -100,12 +100,6 @@ impl Wanted {
     }
 }
 
-/// The change that the payload speaks of, or that the run opened.
-fn change_of(run: &Run) -> Option<ChangeNumber> {
-    let told = run.started.payload.as_ref().and_then(|payload| payload["pull_request"]["number"].as_u64());
-    told.or_else(|| run.change().and_then(|receipt| receipt.change)).filter(|number| *number > 0)
-}
-
 fn no_change(why: &str) -> Failure {
     Failure::new(FailureClass::Input, format!("look up facts about a change: {why}"))
         .hint("an agent with `facts` needs a payload with `pull_request.number`, of a change that is there")
@@ -147,7 +141,7 @@ impl Sift {
             agent: agent.to_owned(),
             wants_facts: !brief.facts.is_empty(),
             commit: run.started.base_commit.clone(),
-            verified: sums_up.then(|| Verified::of(run, state, change_of(run))),
+            verified: sums_up.then(|| Verified::of(run, state, run.change_meant())),
         }
     }
 
