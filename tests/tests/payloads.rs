@@ -6,7 +6,7 @@ use miyabi_tests::github::{ALICE, GitHub, SECRET, Served, eventually, is_here_or
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
-const SETTINGS: &str = "[serve]\ndebounce_secs = 0\n";
+const SETTINGS: &str = "[serve]\ndebounce_secs = 0\n[flow]\nenv = [\"REGION\"]\n";
 /// Answers with what its checkout holds; hangs where that says so.
 const AGENT: &str = "#!/bin/sh\nif [ \"$MIYABI_STEP\" = look ] && grep -q hang mode.txt; then tail -f /dev/null; fi\ncat mode.txt\ncat\n";
 const VERIFY: &str = "
@@ -15,7 +15,7 @@ trigger: { type: webhook, source: github, events: [pull_request, pull_request_re
 steps:
   - name: look
     agent: reader
-    input: ${trigger.event} by ${trigger.actor}
+    input: ${trigger.event} by ${trigger.actor} in ${env.REGION}
   - name: after
     agent: reader
     run_condition: always
@@ -32,6 +32,7 @@ fn start() -> Option<(GitHub, Served)> {
     let agent = github.env.root().join("agent.sh");
     std::fs::write(&agent, AGENT).unwrap();
     github.env.set("MIYABI_AGENT_DEFAULT", format!("command:sh {}", agent.display()));
+    github.env.set("REGION", "東京");
     github.env.write("agents/flows/verify.yaml", VERIFY);
     github.env.write("agents/reader.md", "---\ndescription: d\n---\nYou read.\n");
     let served = Served::start(&github.env);
@@ -157,10 +158,12 @@ fn every_rule_that_fits_begins_its_flow_at_the_head_and_says_why_otherwise() {
     assert_eq!(began["cause"], json!({ "delivery": "github:d1", "rule": "told" }));
     assert_eq!((&began["source"], &began["event"]), (&json!("github"), &json!("pull_request.opened")));
     assert_eq!(began["payload"]["pull_request"]["head"]["ref"], "topic");
+    assert_eq!(began["environment"], json!({ "REGION": "東京" }));
     let outputs: Vec<_> = told.iter().filter(|body| body["type"] == "step_succeeded").collect();
     let first = outputs[0]["output"].as_str().unwrap();
     assert!(first.starts_with("the new code\n"), "it works at the head: {first}");
-    assert!(first.contains("pull_request.opened") && first.contains("Add login"), "{first}");
+    let of_input = ["pull_request.opened", "Add login", "東京"];
+    assert!(of_input.iter().all(|text| first.contains(text)), "{first}");
     assert!(!outputs[1]["output"].as_str().unwrap().contains("Add login"), "only the first agents");
 
     // Whoever may not write starts nothing, unless a rule is for anyone.

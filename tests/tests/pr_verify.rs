@@ -276,3 +276,31 @@ fn without_a_forge_of_its_own_a_repository_is_told_what_is_not_known() {
     let ran = env.miyabi(["run", "issue", "3", "--agent", "facts"]).expect(1);
     assert!(ran.stderr.contains("is nobody who could do the tasks"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_dry_run_says_which_facts_would_be_looked_up() {
+    let env = TestEnv::new(PROGRAM, &[("a.txt", "a\n")]);
+    let run = ["flow", "run", "pr-verify", "--dry-run", "--payload", "p.json"];
+    env.write("p.json", &json!({ "pull_request": { "number": 7 } }).to_string());
+    let tried = env.miyabi(run.into_iter().chain(["--json"])).expect(0).json();
+    let facts: Vec<_> = (0..5).map(|step| tried["steps"][step]["facts"].clone()).collect();
+    let expected = [
+        json!(["change", "requirements"]),
+        json!(["reviews"]),
+        json!(["ci"]),
+        json!(null),
+        json!(["requirements"]),
+    ];
+    assert_eq!(facts, expected);
+    let page = env.miyabi(run).expect(0).stdout;
+    let (_, reviews) = page.split_once("=== Check Reviews: agent pr-reviewer, which asks nobody\n").unwrap();
+    let (reviews, _) = reviews.split_once("===").unwrap();
+    assert!(reviews.contains("facts reviews: looked up at the forge when the step begins"), "{reviews}");
+    assert!(!reviews.contains("prompt\n"), "nobody is told anything: {reviews}");
+    assert!(!page.contains("would fail"), "{page}");
+    // Without a change they cannot be looked up.
+    env.write("p.json", "{}");
+    let page = env.miyabi(run).expect(0).stdout;
+    assert_eq!(page.matches("its facts need `pull_request.number`").count(), 4, "{page}");
+    assert_eq!(env.git(&["status", "--porcelain"]), "?? p.json", "nothing is begun");
+}

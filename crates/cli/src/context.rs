@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use console::Term;
-use miyabi_core::redact::Redactor;
+use miyabi_core::redact::{Redactor, is_secret_name};
 use miyabi_forge::RepoName;
 use serde_json::Value;
 
@@ -90,9 +90,8 @@ impl Context {
 
     /// Takes out every value of the environment whose name says that it is secret.
     pub fn redactor(&self) -> Redactor {
-        let words = ["TOKEN", "SECRET", "PASSWORD", "KEY", "SMTP_URL", "WEBHOOK_URL"];
-        let is_secret = |name: &str| words.iter().any(|word| name.ends_with(word));
-        let secrets = self.env.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone());
+        let secrets =
+            self.env.iter().filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value.clone());
         Redactor::new(secrets)
     }
 

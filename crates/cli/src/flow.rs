@@ -1,6 +1,5 @@
 //! Flow files: the repository's own, and those that miyabi brings. What they may name stands in [`Library`].
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use miyabi_core::story::STORY_AGENTS;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::settings::FlowSettings;
 
 /// Where a repository keeps its own; the first folder that has one of a name counts.
 const FOLDERS: [&str; 3] = [".miyabi/agents/flows", ".miyabi/flows", "agents/flows"];
@@ -61,9 +61,9 @@ impl Source {
 /// The `issue` flow for a repository.
 ///
 /// Errors: every problem of its file, with place and hint; or everything in it that this version cannot carry out.
-pub fn issue(root: &Path) -> Result<Flow, CliError> {
+pub fn issue(root: &Path, settings: &FlowSettings) -> Result<Flow, CliError> {
     let source = named(Some(root), "issue")?.unwrap_or_else(|| Source::built_in(BUILT_IN[0]));
-    let flow = source.usable(&Known::default())?;
+    let flow = source.usable(&allowed(settings))?;
     carried_out(flow, &source.file)
 }
 
@@ -160,13 +160,18 @@ pub fn library(root: Option<&Path>, context: &Context) -> Library {
     Library::load(&Places { repository: root.map(Path::to_owned), home })
 }
 
-/// What flows may name. No variable of the environment is among it.
-pub fn known(library: &Library) -> Known {
+/// What flows may name: what the library holds, and the environment as far as the settings allow it.
+pub fn known(library: &Library, settings: &FlowSettings) -> Known {
     Known {
         agents: Some(library.agents.keys().cloned().collect()),
         skills: Some(library.skills.keys().cloned().collect()),
-        environment: BTreeSet::new(),
+        ..allowed(settings)
     }
+}
+
+/// The same with agents and skills of any name.
+pub fn allowed(settings: &FlowSettings) -> Known {
+    Known { environment: Some(settings.env.iter().cloned().collect()), ..Known::default() }
 }
 
 /// The agents and skills of a plan, as they are now.
@@ -254,17 +259,21 @@ mod tests {
         std::fs::write(path, text).unwrap();
     }
 
+    fn none() -> FlowSettings {
+        FlowSettings { env: Vec::new() }
+    }
+
     #[test]
     fn the_built_in_flow_is_used_unless_the_repository_has_its_own() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(issue(root.path()).unwrap().name, "issue");
+        assert_eq!(issue(root.path(), &none()).unwrap().name, "issue");
         for folder in ["agents/flows", ".miyabi/flows", ".miyabi/agents/flows"] {
             write(
                 root.path(),
                 &format!("{folder}/issue.yaml"),
                 "name: 自分\nsteps:\n  - name: a\n    uses: analize\n",
             );
-            let error = issue(root.path()).unwrap_err();
+            let error = issue(root.path(), &none()).unwrap_err();
             assert_eq!(error.exit().code, 1);
             assert!(error.render().contains(&format!("{folder}/issue.yaml:4:")), "{}", error.render());
         }
@@ -328,7 +337,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let text = "name: x\nsteps:\n  - {name: a, agent: issue, if: true, actions: [notify, deploy]}\n  - {name: b, uses: record, run_condition: manual, actions: [add_labels, run_check]}\n";
         write(root.path(), ".miyabi/flows/issue.yaml", text);
-        let error = issue(root.path()).unwrap_err();
+        let error = issue(root.path(), &none()).unwrap_err();
         assert_eq!(error.exit().code, 1);
         let shown = error.render();
         for lacking in ["step `a`: the action `deploy`", "step `b`: the action `run_check`"] {

@@ -7,6 +7,7 @@ pub mod clones;
 pub mod commands;
 pub mod context;
 pub mod driving;
+pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod flow;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use miyabi_core::flow::{Flow, Known};
+use miyabi_core::flow::Flow;
 use miyabi_core::ids::{CommitId, StepId};
 use miyabi_core::issue::Issue;
 use miyabi_core::plan::Work;
@@ -38,7 +38,7 @@ pub async fn begin(
 ) -> Result<Begun, CliError> {
     let source = flow::typed(Some(&home.root), &home.root.join(".miyabi"), &rule.flow)?;
     let library = flow::library(Some(&home.root), context);
-    let flow = source.usable(&flow::known(&library))?;
+    let flow = source.usable(&flow::known(&library, &home.settings.flow))?;
     let flow = flow::carried_out(flow, &source.file)?;
     takes_payloads(&flow)?;
     let flow = with_rule(flow, rule);
@@ -164,10 +164,10 @@ pub async fn issue_of(
     })
 }
 
-/// The flow of that name with nothing looked up: to see what is wrong with it.
+/// The flow of that name with no agents looked up: to see what is wrong with it.
 pub fn check(home: &Home, name: &str) -> Result<(), CliError> {
     let source = flow::typed(Some(&home.root), &home.root.join(".miyabi"), name)?;
-    takes_payloads(&source.usable(&Known::default())?)
+    takes_payloads(&source.usable(&flow::allowed(&home.settings.flow))?)
 }
 
 #[cfg(test)]

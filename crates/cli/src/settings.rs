@@ -41,6 +41,8 @@ pub struct Settings {
     pub forge: ForgeSettings,
     /// What starts a run.
     pub trigger: TriggerSettings,
+    /// What flow files may do.
+    pub flow: FlowSettings,
     /// The server.
     pub serve: ServeSettings,
     /// Mail.
@@ -181,6 +183,14 @@ pub struct TriggerSettings {
     pub bots: Vec<String>,
 }
 
+/// What flow files may do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowSettings {
+    /// Names of environment variables that their expressions may read.
+    pub env: Vec<String>,
+}
+
 /// The server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -313,6 +323,7 @@ fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
         own_checks: own_check::specs(values.get(own_check::KEY)),
         forge: section(&mut sections, "forge")?,
         trigger: section(&mut sections, "trigger")?,
+        flow: section(&mut sections, "flow")?,
         serve: section(&mut sections, "serve")?,
         notify: section(&mut sections, "notify")?,
         origins,

@@ -1,5 +1,6 @@
 //! Starting runs: everything is looked at before anything is written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use miyabi_core::cast::Cast;
@@ -21,7 +22,7 @@ use crate::driving::Entry;
 use crate::error::CliError;
 use crate::output::clean::clean_line;
 use crate::wiring::{Home, prepare_build_folder};
-use crate::{flow, programs};
+use crate::{environment, flow, programs};
 
 /// What new runs of this command begin with.
 pub struct Start {
@@ -31,6 +32,8 @@ pub struct Start {
     pub flow: Flow,
     /// The agents that it names.
     pub cast: Cast,
+    /// What it reads of the environment, as far as it is set.
+    pub environment: BTreeMap<String, String>,
     /// Who does the tasks.
     pub adapter: Adapter,
     /// Who analyses and decomposes; none: the deterministic readers.
@@ -44,7 +47,7 @@ pub struct Start {
 /// `agent`: what was typed with `--agent`, relative to the current folder; otherwise the setting counts, relative to
 /// the main checkout.
 pub async fn look(context: &Context, home: &Home, agent: Option<&Adapter>) -> Result<Start, CliError> {
-    look_for(context, home, agent, || flow::issue(&home.root)).await
+    look_for(context, home, agent, || flow::issue(&home.root, &home.settings.flow)).await
 }
 
 /// As [`look`], for this flow.
@@ -69,6 +72,8 @@ pub async fn look_for(
     }
     obey_rules(home, &state.head).await?;
     let flow = flow()?;
+    let environment = environment::read_by(&flow.plan, context)?;
+    let environment = environment.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let mut cast = flow::cast(&flow::library(Some(&home.root), context), &flow.plan)?;
     for brief in cast.agents.values_mut() {
         brief.adapter = brief.adapter.take().map(|adapter| at(adapter, &home.root));
@@ -96,7 +101,7 @@ pub async fn look_for(
             return Err(missing.into());
         }
     }
-    Ok(Start { state, flow, cast, adapter, planner, reviewer })
+    Ok(Start { state, flow, cast, environment, adapter, planner, reviewer })
 }
 
 /// The issue, open. Errors: `Input` when it is not there or closed.
@@ -245,6 +250,7 @@ pub async fn begin_with(
         payload,
         source,
         event,
+        environment: start.environment.clone(),
         cast: start.cast.clone(),
         subject,
         cause: asked.cause.clone(),

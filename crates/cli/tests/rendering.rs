@@ -81,6 +81,7 @@ fn events() -> Vec<Event> {
         payload: None,
         source: None,
         event: None,
+        environment: Default::default(),
         cast: Default::default(),
         subject: None,
         cause: None,

@@ -225,6 +225,10 @@ pub struct RunStarted {
     /// What happened there: `pull_request.opened` …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// The variables of the environment that its flow reads and may read, as they were when it began; those that were
+    /// not set are not here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
     /// The agents that its flow names, as they were when it began.
     #[serde(default, skip_serializing_if = "Cast::is_empty")]
     pub cast: Cast,

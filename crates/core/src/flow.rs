@@ -62,8 +62,8 @@ pub struct Known {
     pub agents: Option<BTreeSet<String>>,
     /// The skills there are; none: any name will do.
     pub skills: Option<BTreeSet<String>>,
-    /// Variables of the environment that expressions may read.
-    pub environment: BTreeSet<String>,
+    /// Variables of the environment that expressions may read; none: any name will do.
+    pub environment: Option<BTreeSet<String>>,
 }
 
 const KEYS: [&str; 6] = ["name", "description", "version", "trigger", "variables", "steps"];

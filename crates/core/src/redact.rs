@@ -21,6 +21,18 @@ use patterns::{Piece, hits};
 /// Known values shorter than this would take ordinary words out of every text, in bytes.
 pub const MIN_SECRET: usize = 8;
 
+/// How names of secrets end, and what else they have in them.
+const ENDINGS: [&str; 9] =
+    ["TOKEN", "TOKENS", "KEY", "KEYS", "PASSWORD", "SECRET", "_PWD", "SMTP_URL", "WEBHOOK_URL"];
+const PARTS: [&str; 8] =
+    ["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY", "TOKEN_", "_KEY_"];
+
+/// Whether the name of a variable says that its value is secret: `GITHUB_TOKEN`, `AWS_ACCESS_KEY_ID`, `pgpassword`.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_uppercase();
+    ENDINGS.iter().any(|ending| name.ends_with(ending)) || PARTS.iter().any(|part| name.contains(part))
+}
+
 /// Takes secrets out of text.
 ///
 /// Values with several lines are recognised line by line too, as logs show them.

@@ -59,7 +59,7 @@ fn known() -> Known {
             "report-generator",
         ])),
         skills: Some(names(&["browser"])),
-        environment: names(&["HOME"]),
+        environment: Some(names(&["HOME"])),
     }
 }
 

@@ -107,6 +107,7 @@ pub fn started(plan: Plan, max_parallel: u32) -> RunStarted {
         payload: None,
         source: None,
         event: None,
+        environment: Default::default(),
         cast: Cast::default(),
         subject: None,
         cause: None,

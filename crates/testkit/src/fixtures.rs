@@ -137,6 +137,7 @@ pub fn run_started(plan: Plan) -> RunStarted {
         payload: None,
         source: None,
         event: None,
+        environment: Default::default(),
         cast: Cast::default(),
         subject: None,
         cause: None,

@@ -12,6 +12,7 @@ use miyabi_core::session::Adapter;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::environment;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::flow::{self, Source};
@@ -101,7 +102,7 @@ pub async fn flow(args: FlowArgs, context: &Context) -> Result<Exit, CliError> {
     };
     let root = root.as_deref();
     let library = flow::library(root, context);
-    let known = flow::known(&library);
+    let known = flow::known(&library, &context.settings(root, Vec::new())?.flow);
     let find = |typed: &str| flow::typed(root, &context.cwd, typed);
     match args.what {
         What::List => {
@@ -168,7 +169,8 @@ pub async fn flow(args: FlowArgs, context: &Context) -> Result<Exit, CliError> {
             let payload = dry::read(&context.cwd.join(payload))?;
             let outputs =
                 outputs.map(|path| dry::read_outputs(&context.cwd.join(path), &flow)).transpose()?;
-            let tried = dry::run(&flow, &library, payload, &outputs.unwrap_or_default());
+            let environment = environment::read_by(&flow.plan, context)?;
+            let tried = dry::run(&flow, &library, payload, &outputs.unwrap_or_default(), environment);
             context.output.show(&tried, || tried.page())?;
         }
     }

@@ -176,6 +176,20 @@ pub(super) fn of_ranges(
         let wanted = "a folder (`migrations/`), a file (`Cargo.toml`) or an ending (`*.sql`)";
         wrong("policy.approve_paths", format!("`policy.approve_paths` has `{shown}`, expected {wanted}"));
     }
+    for name in
+        values.get("flow.env").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    {
+        let shown = crate::output::clean::short(name, 60);
+        if !miyabi_core::expression::is_name(name) {
+            wrong(
+                "flow.env",
+                format!("`flow.env` has `{shown}`, expected the name of an environment variable"),
+            );
+        } else if miyabi_core::redact::is_secret_name(name) {
+            let why = "what flows read is kept in logs and shown";
+            wrong("flow.env", format!("`flow.env` has `{shown}`, the name of a secret: {why}"));
+        }
+    }
     for (key, words) in WORDS {
         let text = values.get(key).and_then(Value::as_str).unwrap_or_default();
         if !words.contains(&text) {

@@ -210,3 +210,18 @@ fn a_path_that_would_guard_nothing_is_refused() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn flows_are_allowed_names_and_no_secrets() {
+    let settings = in_file("[flow]\nenv = [\"REGION\", \"地域\"]\n").expect("works");
+    assert_eq!(settings.flow.env, ["REGION", "地域"]);
+    for (list, expected) in [
+        ("\"GITHUB_TOKEN\"", ":2: `flow.env` has `GITHUB_TOKEN`, the name of a secret"),
+        ("\"REGION\", \"AWS_*\"", ":2: `flow.env` has `AWS_*`, expected the name of an environment variable"),
+        ("\"\"", ":2: `flow.env` has ``, expected the name"),
+    ] {
+        let problems = in_file(&format!("[flow]\nenv = [{list}]\n")).expect_err("is refused");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}");
+    }
+}

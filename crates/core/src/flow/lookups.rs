@@ -280,13 +280,14 @@ impl Checker<'_> {
     }
 
     fn environment(&self, reference: &Reference) -> Result<(), Wrong> {
-        let allowed: Vec<&str> = self.known.environment.iter().map(String::as_str).collect();
+        let known = self.known.environment.as_ref();
+        let allowed: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
         let hint = match allowed.as_slice() {
-            [] => "no variable of the environment may be read here".to_owned(),
-            names => format!("these may be read: {}", listed(names)),
+            [] => "the setting `flow.env` names those that flows may read; now there is none".to_owned(),
+            names => format!("the setting `flow.env` lets flows read {}", listed(names)),
         };
         match reference.path.first() {
-            Some((_, Key::Name(name))) if self.known.environment.contains(name) => Ok(()),
+            Some((_, Key::Name(name))) if known.is_none_or(|known| known.contains(name)) => Ok(()),
             Some((at, Key::Name(name))) => {
                 let message = format!("`{}` of the environment may not be read", shown(name));
                 Err((*at, "environment", message, Some(hint)))
@@ -307,7 +308,8 @@ impl Checker<'_> {
         let hint = match nearest(name, names.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if loud && !RESERVED.contains(&name) => {
-                "variables of the environment are written `env.…`, and only those that are allowed".to_owned()
+                "variables of the environment are written `env.…`; the setting `flow.env` allows them"
+                    .to_owned()
             }
             None if self.by_name.contains_key(name) => format!("write `steps['{}'].output`", shown(name)),
             None => {

@@ -1,6 +1,10 @@
-//! What this version reads in a flow and cannot carry out yet. A run of such a plan is refused, never cut short.
+//! What a plan asks for: what this version reads in it and cannot carry out yet (a run of such a plan is refused, never
+//! cut short), and what it reads of the environment.
+
+use std::collections::BTreeSet;
 
 use super::{ActionKind, Plan, Step, Work};
+use crate::expression::{Key, Reference, references_of_condition, references_of_value};
 use crate::ids::StepId;
 
 /// Something in a plan that is not carried out yet.
@@ -17,6 +21,11 @@ impl Plan {
     pub fn lacking(&self) -> Vec<Lacking> {
         self.steps.iter().flat_map(of_step).collect()
     }
+
+    /// The variables of the environment that the expressions of its steps read. What cannot be read names none.
+    pub fn environment(&self) -> BTreeSet<String> {
+        self.steps.iter().flat_map(references).filter_map(variable).collect()
+    }
 }
 
 fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
@@ -31,4 +40,31 @@ fn of_step(step: &Step) -> impl Iterator<Item = Lacking> {
         };
         Lacking { step: step.id.clone(), what }
     })
+}
+
+/// Everything that a step looks up.
+fn references(step: &Step) -> impl Iterator<Item = Reference> {
+    let values = step.input.iter().chain(step.actions.iter().flat_map(|call| call.with.values()));
+    let conditions = step.condition.iter().map(|text| references_of_condition(text));
+    conditions.chain(values.map(references_of_value)).flat_map(Result::unwrap_or_default)
+}
+
+/// The name in `env.NAME`.
+fn variable(reference: Reference) -> Option<String> {
+    match reference.path.into_iter().next() {
+        Some((_, Key::Name(name))) if reference.root == "env" => Some(name),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::flow::{Known, parse_with};
+
+    #[test]
+    fn what_is_read_of_the_environment_is_found_wherever_it_stands() {
+        let text = "name: x\nsteps:\n  - {name: a, agent: r, if: \"env.A == 'x'\", input: [{k: 'in ${env.B}'}, '$${env.NOT}']}\n  - {name: b, agent: r, input: \"${default(env['C'], trigger.payload.env)}\", actions: [{notify: {body: '${env.D} ${env.A}'}}]}\n";
+        let plan = parse_with(text, "x", &Known::default()).unwrap().plan;
+        assert_eq!(plan.environment().into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+    }
 }

@@ -221,3 +221,28 @@ proptest! {
         prop_assert!(!once.contains("hunter2hunter2"));
     }
 }
+
+#[test]
+fn names_of_variables_tell_which_are_secret() {
+    for name in [
+        "GITHUB_TOKEN",
+        "GITHUB_TOKENS",
+        "npm_config__authToken",
+        "ANTHROPIC_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "SSH_PRIVATE_KEY_FILE",
+        "PGPASSWORD",
+        "DB_PASSWD",
+        "DB_PWD",
+        "CLIENT_SECRET_2",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "MIYABI_SMTP_URL",
+        "MIYABI_SLACK_WEBHOOK_URL",
+    ] {
+        assert!(is_secret_name(name), "{name}");
+    }
+    for name in ["PATH", "PWD", "OLDPWD", "HOME", "REGION", "KEYBOARD", "TOKENIZER", "URL", "地域"] {
+        assert!(!is_secret_name(name), "{name}");
+    }
+}

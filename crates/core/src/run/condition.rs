@@ -85,6 +85,10 @@ impl Run {
                 if let Some(state) = self.step(&name.as_str().into()) {
                     scope.steps.insert(name, view(state));
                 }
+            } else if let ("env", Some(Key::Name(name))) = (reference.root.as_str(), first) {
+                if let Some(value) = self.started.environment.get(name) {
+                    scope.environment.insert(name, value);
+                }
             } else if let Some(&ix) = self.output_keys.get(&reference.root)
                 && let Some(output) = view(&self.steps[ix]).output
             {

@@ -231,3 +231,18 @@ fn a_manual_step_that_was_started_keeps_its_own_attempts() {
     assert_eq!(play.run.steps()[1].attempt, 3);
     assert_eq!(play.run.questions_raised, 1);
 }
+
+#[test]
+fn the_environment_is_what_the_run_was_told_when_it_began() {
+    let steps = vec![
+        step("here", &[], "env.REGION == 'eu' && env['EMPTY'] != null"),
+        step("not here", &[], "env.OTHER == null"),
+    ];
+    let mut play = Play::of(Plan::from(steps), &[]);
+    let told = [("REGION", "eu"), ("EMPTY", ""), ("HOME", "/root")];
+    play.run.started.environment =
+        told.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let play = play.go();
+    let statuses: Vec<_> = play.run.steps().iter().map(|state| state.status()).collect();
+    assert_eq!(statuses, [Status::Succeeded, Status::Succeeded]);
+}

@@ -136,6 +136,7 @@ impl Play {
             payload,
             source: None,
             event: None,
+            environment: Default::default(),
             cast: Default::default(),
             subject: None,
             cause: None,

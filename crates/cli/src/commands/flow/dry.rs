@@ -5,9 +5,11 @@ use std::path::Path;
 
 use miyabi_agent::{Library, compose};
 use miyabi_core::expression::{ExpressionProblem, Scope, StepView, evaluate, fill};
+use miyabi_core::facts::Fact;
 use miyabi_core::flow::Flow;
 use miyabi_core::ids::StepId;
-use miyabi_core::plan::{Step, Work};
+use miyabi_core::plan::{ActionKind, Step, Work};
+use miyabi_core::subject::{self, subject_of};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,6 +20,9 @@ use crate::output::clean::clean_text;
 #[derive(Debug, Serialize)]
 pub(super) struct Dry {
     flow: String,
+    /// What it reads of the environment; none: not set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, Option<String>>,
     steps: Vec<DryStep>,
 }
 
@@ -33,6 +38,9 @@ struct DryStep {
     prompt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Value>,
+    /// What would be looked up for its agent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Fact>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     actions: Vec<Value>,
     /// What was missing or could not be compared.
@@ -72,7 +80,14 @@ pub(super) fn read_outputs(path: &Path, flow: &Flow) -> Result<BTreeMap<String, 
 }
 
 /// Fills every place of the flow that a run would fill.
-pub(super) fn run(flow: &Flow, library: &Library, payload: Value, outputs: &BTreeMap<String, Value>) -> Dry {
+pub(super) fn run(
+    flow: &Flow,
+    library: &Library,
+    payload: Value,
+    outputs: &BTreeMap<String, Value>,
+    environment: BTreeMap<String, Option<String>>,
+) -> Dry {
+    let about = About::of(flow, &payload);
     let kind = flow.trigger.as_ref().map_or("manual", |trigger| trigger.kind.as_str());
     let source = flow.trigger.as_ref().and_then(|trigger| trigger.source.as_ref());
     let event = flow.trigger.as_ref().and_then(|trigger| trigger.events.first());
@@ -98,6 +113,10 @@ pub(super) fn run(flow: &Flow, library: &Library, payload: Value, outputs: &BTre
             .filter_map(|step| Some((step.output_key.as_deref()?, outputs.get(step.id.as_str())?)))
             .collect(),
         variables: Some(&flow.plan.variables),
+        environment: environment
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
+            .collect(),
         ..Scope::default()
     };
     let mut steps = Vec::new();
@@ -106,12 +125,45 @@ pub(super) fn run(flow: &Flow, library: &Library, payload: Value, outputs: &BTre
             [only] => views.get(only.as_str()).copied(),
             _ => None,
         };
-        steps.push(of_step(step, library, &scope));
+        steps.push(of_step(step, library, &scope, about));
     }
-    Dry { flow: flow.name.clone(), steps }
+    Dry { flow: flow.name.clone(), environment, steps }
 }
 
-fn of_step(step: &Step, library: &Library, scope: &Scope<'_>) -> DryStep {
+/// What facts could be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// A change that the payload names, or that a step would open.
+    Change,
+    /// An issue.
+    Issue,
+    /// Neither.
+    Nothing,
+}
+
+impl About {
+    fn of(flow: &Flow, payload: &Value) -> Self {
+        let opens = |step: &Step| step.actions.iter().any(|call| call.action == ActionKind::OpenChange);
+        let subject = subject_of(payload);
+        match subject.as_ref().map(|subject| &subject.about) {
+            _ if subject.as_ref().is_some_and(|subject| subject.change().is_some()) => Self::Change,
+            _ if flow.plan.steps.iter().any(opens) => Self::Change,
+            Some(subject::About::Issue { .. }) => Self::Issue,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Whether a run could look these up.
+    fn has(self, facts: &[Fact]) -> bool {
+        match self {
+            Self::Change => true,
+            Self::Issue => facts == [Fact::Requirements],
+            Self::Nothing => facts.is_empty(),
+        }
+    }
+}
+
+fn of_step(step: &Step, library: &Library, scope: &Scope<'_>, about: About) -> DryStep {
     let mut notes: Vec<String> = Vec::new();
     let mut note = |new: Vec<String>| {
         new.into_iter().for_each(|one| {
@@ -151,17 +203,24 @@ fn of_step(step: &Step, library: &Library, scope: &Scope<'_>) -> DryStep {
             json!({ "action": call.action.as_str(), "with": with })
         })
         .collect();
-    let (does, prompt) = match &step.work {
-        Work::Uses(uses) => (uses.as_str().to_owned(), None),
+    let (does, prompt, facts) = match &step.work {
+        Work::Uses(uses) => (uses.as_str().to_owned(), None, Vec::new()),
         Work::Agent(work) => {
             let role = library.agents.get(&work.agent).map(|found| &found.item);
-            let prompt =
-                role.and_then(|role| Some(compose(role, library.skills_of(role, &work.skills).ok()?)));
-            (format!("agent {}", work.agent), prompt)
+            let nobody = role.is_some_and(|role| role.adapter.as_deref() == Some("facts"));
+            let prompt = role
+                .filter(|_| !nobody)
+                .and_then(|role| Some(compose(role, library.skills_of(role, &work.skills).ok()?)));
+            let facts = role.map(|role| role.facts.clone()).unwrap_or_default();
+            let whom = if nobody { ", which asks nobody" } else { "" };
+            (format!("agent {}{whom}", work.agent), prompt, facts)
         }
-        Work::Task(_) | Work::Integrate(_) | Work::Story(_) => (String::new(), None),
+        Work::Task(_) | Work::Integrate(_) | Work::Story(_) => (String::new(), None, Vec::new()),
     };
-    DryStep { step: step.id.clone(), does, condition, prompt, input, actions, notes }
+    if !about.has(&facts) {
+        note(vec!["its facts need `pull_request.number` in the payload: the step would fail".to_owned()]);
+    }
+    DryStep { step: step.id.clone(), does, condition, prompt, input, facts, actions, notes }
 }
 
 fn told(problem: &ExpressionProblem) -> String {
@@ -172,6 +231,12 @@ impl Dry {
     /// What is shown to people.
     pub(super) fn page(&self) -> String {
         let mut page = format!("{}: nothing is started\n", self.flow);
+        for (name, value) in &self.environment {
+            page.push_str(&match value {
+                Some(value) => format!("env.{name} = {}\n", json!(value)),
+                None => format!("env.{name} is not set here: it has no value\n"),
+            });
+        }
         for step in &self.steps {
             page.push_str(&format!("\n=== {}: {}\n", step.step, step.does));
             if let Some(condition) = &step.condition {
@@ -190,6 +255,13 @@ impl Dry {
                     other => serde_json::to_string_pretty(other).unwrap_or_default(),
                 };
                 page.push_str(&format!("input\n{}", indented(&text)));
+            }
+            if !step.facts.is_empty() {
+                let names: Vec<_> = step.facts.iter().map(|fact| fact.as_str()).collect();
+                page.push_str(&format!(
+                    "facts {}: looked up at the forge when the step begins, and in its output whatever an agent says\n",
+                    names.join(", ")
+                ));
             }
             for action in &step.actions {
                 page.push_str(&format!(

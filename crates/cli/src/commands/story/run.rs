@@ -32,7 +32,7 @@ pub(super) async fn run(
 ) -> Result<Exit, CliError> {
     let home = Home::open(context, Access::Read, Vec::new())?;
     let source = flow::typed(Some(&home.root), &home.root, "story-ci")?;
-    let known = flow::known(&flow::library(Some(&home.root), context));
+    let known = flow::known(&flow::library(Some(&home.root), context), &home.settings.flow);
     let mut flow = flow::carried_out(source.usable(&known)?, &source.file)?;
     let commit = commit(&home, revision).await?;
     drop(home);
