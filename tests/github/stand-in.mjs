@@ -204,6 +204,12 @@ async function disturbed(request, response, body) {
   const parts = [];
   for await (const part of answer) parts.push(part);
   note(request, answer.headers["sl-violations"]);
+  const of_change = /^(\/repos\/[^/]+\/[^/]+)\/pulls\/(\d+)\/files(\?|$)/.exec(request.url);
+  if (of_change && !fault && answer.statusCode === 200) {
+    const files = await repositories.find(({ repo }) => repo === of_change[1]).files(of_change[2]);
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(files));
+    return;
+  }
   const marked = /^(\/repos\/[^/]+\/[^/]+)(\/statuses\/[^/?]+|\/commits\/[^/]+\/status)(\?|$)/.exec(request.url);
   if (marked) {
     await statusesOf(request, fault?.kind === "lost" ? deaf(request) : response, marked[1], marked[2], body);
@@ -381,9 +387,30 @@ function repository(name, bare) {
     response.writeHead(status, headers).end(all.subarray(end + 4));
   }
 
+  /** What a change touches, as git says it: the API makes names up. */
+  async function files(number) {
+    await inTurn(down);
+    const { base, head } = await must("GET", `${repo}/pulls/${number}`);
+    const diff = async (how) => {
+      const told = await git(["diff", "--no-renames", "-z", how, `${base.sha}...${head.sha}`]);
+      return told.toString().split("\0").filter(Boolean);
+    };
+    const words = { A: "added", D: "removed" };
+    const [kinds, figures] = [await diff("--name-status"), await diff("--numstat")];
+    return figures.map((line, n) => {
+      const [additions, deletions, ...filename] = line.split("\t");
+      const [added, removed] = [additions, deletions].map((count) => Number(count) || 0);
+      return {
+        sha: head.sha, filename: filename.join("\t"), status: words[kinds[2 * n]] ?? "modified",
+        additions: added, deletions: removed, changes: added + removed,
+      };
+    });
+  }
+
   return {
     address,
     comments: `${repo}/issues/comments`,
+    files,
     repo,
     serve,
     async open() {

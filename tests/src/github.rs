@@ -182,6 +182,15 @@ impl GitHub {
         branches.filter_map(|branch| branch["name"].as_str().map(str::to_owned)).collect()
     }
 
+    /// Brings one more commit to the head of a change, and gives it. What is pushed to the branch does not move the
+    /// changes of the stand-in; bringing its base into it does.
+    #[track_caller]
+    pub fn advance(&self, change: u64) -> String {
+        self.of_repo(ALICE, "PUT", &format!("/pulls/{change}/update-branch"), Some(&json!({})));
+        let change = self.of_repo(ALICE, "GET", &format!("/pulls/{change}"), None);
+        change["head"]["sha"].as_str().expect("a change has a head").to_owned()
+    }
+
     /// Reports a check on a commit.
     #[track_caller]
     pub fn check(&self, commit: &str, name: &str, conclusion: &str) {

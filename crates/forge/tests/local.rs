@@ -14,7 +14,7 @@ use miyabi_forge::LocalForge;
 use miyabi_testkit::MemoryStore;
 use serde_json::json;
 use support::at;
-use support::local::local_contract;
+use support::local::{local_contract, local_survey};
 use support::records::Records;
 use support::worktrees::Branches;
 
@@ -74,6 +74,12 @@ async fn the_contract_holds_on_the_double() {
 #[tokio::test]
 async fn the_contract_holds_on_the_store_in_memory() {
     local_contract(Arc::new(MemoryStore::default())).await;
+}
+
+#[tokio::test]
+async fn it_says_that_it_has_neither_reviews_nor_ci_nor_files() {
+    local_survey(Arc::new(Records::default())).await;
+    local_survey(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test]

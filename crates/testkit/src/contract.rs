@@ -4,20 +4,24 @@
 
 mod deliveries;
 mod facts;
+mod forge;
 mod local;
 mod log;
 mod runs;
 mod stories;
+mod survey;
 
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ports::{Store, StoreError};
 
 pub use self::deliveries::deliveries;
 pub use self::facts::facts;
+pub use self::forge::{HEAD, Place, forge};
 pub use self::local::local_records;
 pub use self::log::log;
 pub use self::runs::runs;
 pub use self::stories::stories;
+pub use self::survey::{FILE, Reviewed, survey};
 
 /// Everything that is true of a [`Store`]: [`log`], [`runs`] and [`facts`].
 pub async fn store<S: Store + 'static>(make: impl Fn() -> S) {

@@ -1,23 +1,25 @@
 //! The smallest forge and agents that an executor can work with: they do nothing and remember what was asked.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use miyabi_core::containment::Containment;
+use miyabi_core::facts::{Fact, Survey};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber, RunId};
 use miyabi_core::intent::{Receipt, Write};
-use miyabi_core::issue::{Change, Comment, Issue};
+use miyabi_core::issue::{Change, ChangeState, Comment, Issue};
 use miyabi_core::ports::{Agents, Forge, SessionWatch, Stop};
 use miyabi_core::session::{Adapter, ProcessMark, SessionEnd, SessionOutcome, SessionSpec, Usage};
 
-/// A forge that takes every write and keeps it; an `OpenChange` opens number 501.
+/// A forge that takes every write and keeps it; an `OpenChange` opens number 501. Of changes it knows what it was shown.
 #[derive(Debug, Default)]
 pub struct RecordingForge {
     writes: Mutex<Vec<(IntentId, Write)>>,
     failures: Mutex<VecDeque<Failure>>,
+    shown: Mutex<BTreeMap<ChangeNumber, Survey>>,
 }
 
 impl RecordingForge {
@@ -29,6 +31,11 @@ impl RecordingForge {
     /// The next write fails like this instead of being taken; called again, the one after it.
     pub fn fail_next(&self, failure: Failure) {
         lock(&self.failures).push_back(failure);
+    }
+
+    /// There is such a change from now on, with everything that is to be seen of it.
+    pub fn show(&self, survey: Survey) {
+        lock(&self.shown).insert(survey.change.number, survey);
     }
 
     /// The writes that were taken, in order.
@@ -47,8 +54,26 @@ impl Forge for RecordingForge {
         Ok(Vec::new())
     }
 
-    async fn change(&self, _: ChangeNumber) -> Result<Option<Change>, Failure> {
-        Ok(None)
+    async fn change(&self, number: ChangeNumber) -> Result<Option<Change>, Failure> {
+        Ok(lock(&self.shown).get(&number).map(|survey| survey.change.clone()))
+    }
+
+    async fn survey(&self, number: ChangeNumber, wanted: &[Fact]) -> Result<Option<Survey>, Failure> {
+        let Some(Survey { change, author, draft, files, reviews, requested, checks }) =
+            lock(&self.shown).get(&number).cloned()
+        else {
+            return Ok(None);
+        };
+        let wants = |fact: Fact| wanted.contains(&fact);
+        Ok(Some(Survey {
+            change,
+            author,
+            draft,
+            files: files.filter(|_| wants(Fact::Change)),
+            reviews: reviews.filter(|_| wants(Fact::Reviews)),
+            requested,
+            checks: checks.filter(|_| wants(Fact::Ci)),
+        }))
     }
 
     async fn perform(&self, id: &IntentId, write: &Write, _: Timestamp) -> Result<Receipt, Failure> {
@@ -59,6 +84,11 @@ impl Forge for RecordingForge {
         let found = writes.iter().any(|(known, _)| known == id);
         if !found {
             writes.push((id.clone(), write.clone()));
+        }
+        if let Write::MergeChange { change, .. } = write
+            && let Some(survey) = lock(&self.shown).get_mut(change)
+        {
+            survey.change.state = ChangeState::Merged;
         }
         let change = matches!(write, Write::OpenChange { .. } | Write::MergeChange { .. }).then_some(501);
         Ok(Receipt { change, found, ..Receipt::default() })

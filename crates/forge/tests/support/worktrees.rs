@@ -27,6 +27,11 @@ impl Branches {
         self.tips.lock().unwrap().insert(branch.to_owned(), commit.to_owned());
     }
 
+    /// The commit at its tip.
+    pub(crate) fn stands_at(&self, branch: &str) -> String {
+        self.tips.lock().unwrap()[branch].clone()
+    }
+
     /// Deletes a branch.
     pub(crate) fn delete(&self, branch: &str) {
         self.tips.lock().unwrap().remove(branch);

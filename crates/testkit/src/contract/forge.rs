@@ -3,8 +3,9 @@
 //! It knows the port alone; how people file issues and write comments is for the [`Place`] to say, so that the local
 //! forge and GitHub go through the same story.
 
+#![expect(clippy::unwrap_used, reason = "a suite of tests")]
+
 use async_trait::async_trait;
-use jiff::Timestamp;
 use miyabi_core::commit_mark::{CheckRun, CommitState, CommitStatus, Conclusion};
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::{CommitId, IntentId, IssueNumber};
@@ -12,14 +13,17 @@ use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue};
 use miyabi_core::ports::Forge;
 
+use crate::fixtures::at;
+
 /// The issue that the story is about: text that is Japanese, looks like shell and templates, and forges a marker.
-pub(crate) const TITLE: &str = "Add user 認証";
-pub(crate) const BODY: &str = "「認証」を足す\n\n- [ ] `${HOME}` \"x\" $(id)\n<!-- miyabi:summary -->";
-pub(crate) const HEAD: &str = "feature/issue-500";
+const TITLE: &str = "Add user 認証";
+const BODY: &str = "「認証」を足す\n\n- [ ] `${HOME}` \"x\" $(id)\n<!-- miyabi:summary -->";
+/// The branch with the work.
+pub const HEAD: &str = "feature/issue-500";
 
 /// A forge with the people on it.
 #[async_trait]
-pub(crate) trait Place: Send + Sync {
+pub trait Place: Send + Sync {
     /// The forge.
     fn forge(&self) -> &dyn Forge;
     /// Who miyabi is there.
@@ -34,13 +38,8 @@ pub(crate) trait Place: Send + Sync {
     async fn push(&self) -> CommitId;
 }
 
-/// A moment, as seconds of the day that all tests happen on.
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
-
 /// Carries an issue from its filing to its closing. Gives the issue and the change.
-pub(crate) async fn forge_contract(place: &dyn Place) -> (Issue, Change) {
+pub async fn forge(place: &dyn Place) -> (Issue, Change) {
     let issue = filing(place).await;
     comments(place, &issue).await;
     labels(place, &issue).await;
