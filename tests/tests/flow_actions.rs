@@ -4,7 +4,7 @@
 use std::fs;
 
 use miyabi_tests::env::TestEnv;
-use miyabi_tests::github::{ALICE, GitHub, eventually, is_here_or_say};
+use miyabi_tests::github::{ALICE, GitHub, MIYABI, eventually, is_here_or_say};
 use miyabi_tests::people::Inboxes;
 use serde_json::{Value, json};
 
@@ -305,4 +305,152 @@ fn a_change_is_offered_on_github_once_though_the_answer_was_lost() {
     assert_eq!(pulls.as_array().unwrap().len(), 1, "{pulls}");
     assert_eq!((&pulls[0]["title"], &pulls[0]["state"]), (&json!("Tidy: 3 件"), &json!("open")));
     assert_eq!(github.branches(), ["main", "miyabi/tidy-1-1"]);
+}
+
+const LAND: &str = "
+name: marks
+steps:
+  - { name: judge, agent: judge, actions: [merge_change] }
+";
+
+/// The payload about a change, as a delivery has it.
+fn about(change: &Value, branch: &Value, head: &Value) -> String {
+    let side = |name: &Value, sha: &Value| json!({ "ref": name, "sha": sha });
+    let base = side(&json!("main"), &json!("0".repeat(40)));
+    json!({ "pull_request": { "number": change, "head": side(branch, head), "base": base } }).to_string()
+}
+
+/// How the merges of a run ended: whether it was found done, or why it was not done.
+#[track_caller]
+fn merges(env: &TestEnv, run: u32) -> Vec<Value> {
+    let lines = env.miyabi(["log", &run.to_string(), "--json"]).expect(0).json_lines();
+    let bodies = lines.into_iter().map(|event| event["body"].clone());
+    let ends = bodies.filter_map(|body| match body["type"].as_str()? {
+        "intent_done" => Some(body["receipt"]["found"].as_bool().unwrap_or_default().into()),
+        "intent_failed" => Some(body["failure"]["message"].clone()),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn a_change_is_merged_once_at_the_commit_that_the_run_is_about() {
+    let env = tidy();
+    env.write("agents/flows/land.yaml", &LAND.replace("marks", "land"));
+    env.git(&["add", "agents"]);
+    env.git(&["commit", "--quiet", "--message", "Merge what is judged well"]);
+    let agent = tidies(&env, "notes/right.md", "右\n");
+    env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let change = env.miyabi(["change", "list", "--json"]).expect(0).json()[0].clone();
+    let before = env.git(&["rev-parse", "main"]);
+    env.write("p.json", &about(&change["number"], &change["head"], &change["head_commit"]));
+    let agent = judges(&env);
+    let land = ["flow", "run", "land", "--payload", "p.json", "--agent", &agent];
+    env.miyabi(land).expect(0);
+    let merged = || env.miyabi(["change", "list", "--json"]).expect(0).json()[0].clone();
+    assert_eq!(merges(&env, 2), [json!(false)]);
+    assert_eq!(
+        (&merged()["state"], merged()["merge_commit"].as_str()),
+        (&json!("merged"), Some(&*env.git(&["rev-parse", "main"])))
+    );
+    assert_eq!(env.git(&["show", "main:notes/right.md"]), "右");
+    assert_eq!(env.git(&["rev-list", "--merges", "--count", &format!("{before}..main")]), "1");
+    // It is merged: another run on the same finds that.
+    let tip = env.git(&["rev-parse", "main"]);
+    env.miyabi(land).expect(0);
+    assert_eq!((merges(&env, 3), env.git(&["rev-parse", "main"])), (vec![json!(true)], tip));
+    assert_eq!(env.worktrees(), Vec::<String>::new());
+}
+
+/// A change of alice's on GitHub, a flow that merges it, and its payload. Gives the change and its head.
+fn offered(flow: &str) -> (GitHub, Value, String) {
+    let github = on_github(flow);
+    let login = github.git.replacen("://", "://x:tok_alice@", 1);
+    github.env.git(&["switch", "--quiet", "--create", "theirs"]);
+    github.env.write("notes/right.md", "右\n");
+    github.env.git(&["add", "notes"]);
+    github.env.git(&["commit", "--quiet", "--message", "Theirs"]);
+    github.env.git(&["push", "--quiet", &login, "theirs"]);
+    let head = github.env.git(&["rev-parse", "HEAD"]);
+    github.env.git(&["switch", "--quiet", "main"]);
+    let open = json!({ "title": "Theirs", "head": "theirs", "base": "main", "body": "" });
+    let change = github.of_repo(ALICE, "POST", "/pulls", Some(&open))["number"].clone();
+    github.env.write("p.json", &about(&change, &json!("theirs"), &json!(head)));
+    (github, change, head)
+}
+
+/// How often a merge reached GitHub.
+fn asked_to_merge(github: &GitHub) -> usize {
+    let (_, told) = github.ask(ALICE, "GET", "/_requests", None);
+    let requests = told["requests"].as_array().unwrap().iter();
+    requests.filter(|request| request.as_str().unwrap().ends_with("/merge")).count()
+}
+
+#[test]
+fn on_github_a_change_is_merged_once_nothing_speaks_against_it() {
+    if !is_here_or_say() {
+        return;
+    }
+    let (github, change, head) = offered(LAND);
+    let agent = judges(&github.env);
+    let land =
+        || github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
+    let goes_on = json!({ "name": "build", "head_sha": head, "status": "in_progress" });
+    let check = github.of_repo(ALICE, "POST", "/check-runs", Some(&goes_on))["id"].clone();
+    land();
+    let checked = |conclusion: &str| {
+        let end = json!({ "status": "completed", "conclusion": conclusion });
+        github.of_repo(ALICE, "PATCH", &format!("/check-runs/{check}"), Some(&end));
+    };
+    checked("failure");
+    land();
+    checked("success");
+    let review = |event: &str| {
+        let review = json!({ "event": event, "body": "名前を直す" });
+        github.of_repo(MIYABI, "POST", &format!("/pulls/{change}/reviews"), Some(&review));
+    };
+    review("REQUEST_CHANGES");
+    land();
+    assert_eq!(asked_to_merge(&github), 0, "GitHub was asked, and not to merge");
+    review("APPROVE");
+    land();
+    let ends: Vec<_> = (1..=4).flat_map(|run| merges(&github.env, run)).collect();
+    let whys = [
+        "these checks have not ended: build",
+        "CI check build failed",
+        "a reviewer asks for changes: 名前を直す (miyabi-bot)",
+    ];
+    assert_eq!(ends.len(), 4, "{ends:?}");
+    for (end, why) in ends.iter().zip(whys) {
+        let said = end.as_str().unwrap_or_default();
+        assert!(said.starts_with(&format!("merge change #{change}: {why}")), "{said}");
+    }
+    assert_eq!((&ends[3], asked_to_merge(&github)), (&json!(false), 1));
+    let now = github.of_repo(ALICE, "GET", &format!("/pulls/{change}"), None);
+    assert!(!now["merged_at"].is_null() && now["head"]["sha"] == head.as_str(), "{now}");
+}
+
+#[test]
+fn a_merge_that_nobody_heard_of_is_found_after_a_kill() {
+    if !is_here_or_say() {
+        return;
+    }
+    let (github, change, _) = offered(LAND);
+    let lost = json!([{ "method": "PUT", "path": "/merge$", "kind": "lost" }]);
+    github.ask(ALICE, "POST", "/_faults", Some(&lost));
+    let agent = judges(&github.env);
+    let mut first = github.env.start(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]);
+    eventually("the merge reached GitHub", || asked_to_merge(&github) == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(
+        events(&github.env, "intent_done"),
+        Vec::<Value>::new(),
+        "it was killed before it heard of it"
+    );
+    github.env.miyabi(["resume", "1"]).expect(0);
+    assert_eq!((merges(&github.env, 1), asked_to_merge(&github)), (vec![json!(true)], 1));
+    let now = github.of_repo(ALICE, "GET", &format!("/pulls/{change}"), None);
+    assert!(!now["merged_at"].is_null(), "{now}");
+    assert_eq!(events(&github.env, "run_finished")[0]["status"], "succeeded");
 }

@@ -71,10 +71,24 @@ asked:
   - say: "All is well. @everyone"
 "#;
 
+/// What somebody offers, and the flow that merges it.
+const OFFER: &str = r#"
+name: offer
+steps:
+  - { name: offer, agent: looker, actions: [{ open_change: { title: One note } }] }
+"#;
+const LAND: &str = r#"
+name: land
+steps:
+  - { name: look, agent: looker, actions: [post_pr_comment, merge_change] }
+"#;
+
 struct Stage {
     env: TestEnv,
     agent: String,
     flow: &'static str,
+    /// The number that its run has.
+    run: u32,
 }
 
 impl Stage {
@@ -95,7 +109,7 @@ impl Stage {
         env.miyabi(["issue", "new", "--title", "It breaks", "--body", "Look.", "--label", "old"]).expect(0);
         let payload = json!({ "issue": { "number": 1, "title": "It breaks", "body": "${label}" } });
         std::fs::write(env.root().join("payload.json"), payload.to_string()).unwrap();
-        Self { agent: format!("scripted:{}", playbook.display()), env, flow: "watch" }
+        Self { agent: format!("scripted:{}", playbook.display()), env, flow: "watch", run: 1 }
     }
 
     /// Stories that pass, fail and are made up.
@@ -118,7 +132,34 @@ impl Stage {
         env.miyabi(["issue", "new", "--title", "Nothing"]).expect(0);
         let push = json!({ "ref": "refs/heads/main", "after": env.git(&["rev-parse", "main"]) });
         std::fs::write(env.root().join("payload.json"), push.to_string()).unwrap();
-        Self { agent: judge(&env), env, flow: "story-ci" }
+        Self { agent: judge(&env), env, flow: "story-ci", run: 1 }
+    }
+
+    /// A change that somebody offers, and a flow that merges it.
+    fn merge() -> Self {
+        let agent = "---\ndescription: d\n---\nYou look.\n";
+        let env = TestEnv::new(
+            PROGRAM,
+            &[
+                ("README.md", "# Notes\n"),
+                ("agents/looker.md", agent),
+                ("agents/flows/offer.yaml", OFFER),
+                ("agents/flows/land.yaml", LAND),
+            ],
+        );
+        env.miyabi(["issue", "new", "--title", "Nothing"]).expect(0);
+        let playbook = env.root().join("playbook.yaml");
+        std::fs::write(&playbook, "offer:\n  - write: { path: right.md, content: \"右\\n\" }\n  - say: One note.\nlook:\n  - say: Fine.\n").unwrap();
+        let agent = format!("scripted:{}", playbook.display());
+        let payload = env.root().join("payload.json");
+        std::fs::write(&payload, "{}").unwrap();
+        let stage = Self { agent, env, flow: "offer", run: 1 };
+        assert!(!stage.go(None));
+        let change = stage.env.miyabi(["change", "list", "--json"]).expect(0).json()[0].clone();
+        let head = json!({ "ref": change["head"], "sha": change["head_commit"] });
+        let change = json!({ "number": change["number"], "head": head, "base": { "ref": "main" } });
+        std::fs::write(&payload, json!({ "pull_request": change }).to_string()).unwrap();
+        Self { flow: "land", run: 2, ..stage }
     }
 
     /// Goes on until the point or the end; says whether it was killed.
@@ -135,7 +176,7 @@ impl Stage {
     }
 
     fn log(&self) -> Vec<Value> {
-        self.env.miyabi(["log", "1", "--json"]).expect(0).json_lines()
+        self.env.miyabi(["log", &self.run.to_string(), "--json"]).expect(0).json_lines()
     }
 
     /// Everything that is there afterwards, without times, ids and numbers of attempts.
@@ -168,6 +209,9 @@ impl Stage {
                 _ => {}
             }
         }
+        let changes = env.miyabi(["change", "list", "--json"]).expect(0).json();
+        let change = |row: &Value| json!([row["number"], row["state"]]);
+        let changes: Vec<_> = changes.as_array().unwrap().iter().map(change).collect();
         let stories: Vec<_> = match self.flow {
             "story-ci" => {
                 let rows = env.miyabi(["story", "list", "--json"]).expect(0).json();
@@ -182,7 +226,8 @@ impl Stage {
         let is_lock = |end: &std::ffi::OsStr| end == "lock";
         let locks = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(is_lock));
         let state = json!({
-            "stories": stories, "labels": labels, "comments": comments, "steps": steps, "writes": writes,
+            "stories": stories, "changes": changes, "labels": labels,
+            "merges": env.git(&["rev-list", "--merges", "--count", "main"]), "comments": comments, "steps": steps, "writes": writes,
             "runs": runs, "run": status["recent"][0]["status"], "tree": env.tree("main"),
             "checkout": env.git(&["status", "--porcelain"]),
             "branches": env.git(&["branch", "--format=%(refname:short)"]),
@@ -205,6 +250,14 @@ fn undisturbed(stage: &Stage) -> (Value, u64, u64) {
     if stage.flow == "story-ci" {
         assert_eq!((writes, of("session_started")), (2, 6), "a check run, and two agents for each story");
         assert_eq!(state["stories"], json!([["fails", "fail"], ["invents", "error"], ["passes", "pass"]]));
+        return (state, log.len() as u64, writes);
+    }
+    if stage.flow == "land" {
+        assert_eq!((writes, &state["changes"]), (2, &json!([[2, "merged"]])), "{state}");
+        assert_eq!(
+            (&state["merges"], stage.env.git(&["show", "main:right.md"])),
+            (&json!("1"), "右".to_owned())
+        );
         return (state, log.len() as u64, writes);
     }
     assert_eq!((writes, of("escalation_answered")), (6, 1), "labels, comments, and a question of its own");
@@ -253,6 +306,16 @@ fn killed_after_an_event_is_durable() {
 fn killed_around_a_write() {
     sweep("writes", Stage::watch, |_, writes| {
         [points(Point::BeforeWrite, writes), points(Point::AfterWrite, writes)].concat()
+    });
+}
+
+#[test]
+fn killed_around_a_merge() {
+    sweep("merge", Stage::merge, |events, writes| {
+        // These are few, and the point between the merge and its receipt is never left out.
+        let around = |point: fn(u64) -> Point| (0..writes).map(point);
+        let around = around(Point::BeforeWrite).chain(around(Point::AfterWrite));
+        points(Point::AfterEvent, events).into_iter().chain(around).collect()
     });
 }
 

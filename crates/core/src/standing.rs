@@ -81,3 +81,56 @@ impl Standing {
         Some(format!("a reviewer asks for changes: {}", remark.line()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hindered(ci: Ci, remarks: &[(&str, Option<&str>, &str)]) -> Option<String> {
+        let remark = |&(by, place, text): &(&str, Option<&str>, &str)| Remark {
+            by: by.to_owned(),
+            place: place.map(str::to_owned),
+            text: text.to_owned(),
+        };
+        let standing = Standing {
+            state: ChangeState::Open,
+            by: None,
+            merge_commit: None,
+            head: "c1".into(),
+            ci,
+            remarks: remarks.iter().map(remark).collect(),
+        };
+        standing.hindrance()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn checks_that_failed_or_go_on_and_reviewers_hold_up_a_merge() {
+        let failed = || Ci::Failed { failures: names(&["CI check a failed", "CI check b failed"]) };
+        let pending = || Ci::Pending { names: names(&["a", "検査"]) };
+        let passed = || Ci::Passed { names: names(&["a"]) };
+        let wants = ("alice", Some("src/lib.rs:7"), " 名前を直す\n");
+        let and_more = ("bob", None, "No.");
+        let of_alice = "a reviewer asks for changes: src/lib.rs:7: 名前を直す (alice)";
+        let of_bob = "a reviewer asks for changes: No. (bob)";
+        for (ci, remarks, expected) in [
+            (Ci::NotConfigured, &[][..], None),
+            (Ci::Absent, &[], None),
+            (passed(), &[], None),
+            (pending(), &[], Some("these checks have not ended: a, 検査")),
+            (failed(), &[], Some("CI check a failed; CI check b failed")),
+            (Ci::NotConfigured, &[wants], Some(of_alice)),
+            (Ci::Absent, &[and_more], Some(of_bob)),
+            // Green checks do not speak for a reviewer, and the first word is told.
+            (passed(), &[wants, and_more], Some(of_alice)),
+            // What failed is told before what goes on, and that before what people want.
+            (pending(), &[wants], Some("these checks have not ended: a, 検査")),
+            (failed(), &[wants], Some("CI check a failed; CI check b failed")),
+        ] {
+            assert_eq!(hindered(ci.clone(), remarks).as_deref(), expected, "{ci:?}");
+        }
+    }
+}

@@ -59,12 +59,12 @@ async fn carry(repo: PathBuf, what: &What, agent: &str, point: Option<Point>) ->
     home.checks = Arc::new(FileChecks);
     let interrupt = Interrupt::listen(context.output);
     // There is one run of it: it lives, or has ended.
-    let issue = match what {
-        What::Issue(number) => Some(*number),
-        What::Flow { .. } => None,
-    };
-    let runs = home.store.runs(&RunFilter { issue, ..RunFilter::default() }).await?;
-    let entry = match runs.first() {
+    let runs = home.store.runs(&RunFilter::default()).await?;
+    let of_it = runs.iter().find(|row| match what {
+        What::Issue(number) => row.issue == *number,
+        What::Flow { name, .. } => row.flow == *name,
+    });
+    let entry = match of_it {
         Some(row) if row.completion_time.is_none() => Entry::from(row),
         // Killed after the last event, before it could say so.
         Some(_) => return Ok(()),
