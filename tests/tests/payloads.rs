@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use miyabi_tests::env::{TestEnv, run};
-use miyabi_tests::github::{ALICE, GitHub, SECRET, Served, eventually, is_here_or_say};
+use miyabi_tests::github::{ALICE, GitHub, MALLORY, MIYABI, SECRET, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -41,6 +41,11 @@ fn start() -> Option<(GitHub, Served)> {
 
 /// Pushes a commit to the branch as alice whose `mode.txt` says this; gives its id. Nothing of it stays in the clone.
 fn push(github: &GitHub, branch: &str, mode: &str) -> String {
+    push_to(github, &format!("refs/heads/{branch}"), mode)
+}
+
+/// The same to any ref.
+fn push_to(github: &GitHub, place: &str, mode: &str) -> String {
     let folder = github.env.root().join("elsewhere");
     let git = |arguments: &[&str]| {
         let ran = run(github.env.command("git").current_dir(&folder).args(arguments)).expect(0);
@@ -51,11 +56,11 @@ fn push(github: &GitHub, branch: &str, mode: &str) -> String {
         let clone = ["clone", "--quiet", &address, folder.to_str().unwrap()];
         run(github.env.command("git").args(clone)).expect(0);
     }
-    git(&["checkout", "--quiet", "-B", branch]);
+    git(&["checkout", "--quiet", "--detach"]);
     std::fs::write(folder.join("mode.txt"), format!("{mode}\n")).unwrap();
     git(&["add", "--all"]);
     git(&["commit", "--quiet", "--allow-empty", "--message", mode]);
-    git(&["push", "--quiet", "--force", "origin", branch]);
+    git(&["push", "--quiet", "--force", "origin", &format!("HEAD:{place}")]);
     git(&["rev-parse", "HEAD"])
 }
 
@@ -235,6 +240,140 @@ fn a_newer_push_ends_the_older_run_and_a_late_one_does_not() {
     assert_eq!(served.stop(), Some(0));
     assert_eq!(github.env.processes(), [] as [u32; 0]);
     assert_eq!(github.env.worktrees(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_change_of_a_fork_is_looked_at_at_its_head() {
+    let Some((github, served)) = start() else { return };
+    // GitHub keeps the heads of changes where no clone fetches them by itself; no branch here leads to this one.
+    let head = push_to(&github, "refs/pull/7/head", "the code of the fork");
+    let newer = push_to(&github, "refs/pull/7/head", "newer code of the fork");
+    let of_fork = |action: &str, head: &str, by: &str| {
+        let mut payload = change(action, 7, head, &[], by);
+        let fork = json!({ "id": 2, "full_name": "mallory/shop", "fork": true });
+        let change = &mut payload["pull_request"];
+        (change["user"]["login"], change["head"]["ref"]) = (json!("mallory"), json!("main"));
+        (change["head"]["repo"], change["head"]["label"]) = (fork, json!("mallory:main"));
+        change["base"]["repo"] = json!({ "id": 1, "full_name": "alice/shop" });
+        payload
+    };
+    assert_eq!(served.deliver("pull_request", "f1", &of_fork("opened", &head, "mallory")), 202);
+    assert_eq!(of_rule(&github, "f1", "verify").0, "skip", "whoever opens it may not start anything here");
+    assert_eq!(served.deliver("pull_request", "f2", &of_fork("labeled", &newer, "alice")), 202);
+    assert_eq!(of_rule(&github, "f2", "verify"), is("match", "began run 1"));
+    eventually("the end of the run", || ends(&github).iter().all(|(status, _)| status == "succeeded"));
+    let told = log(&github, 1);
+    assert_eq!((&told[0]["base_commit"], &told[0]["subject"]["kind"]), (&json!(newer), &json!("change")));
+    let output = told.iter().find(|body| body["type"] == "step_succeeded").unwrap()["output"].clone();
+    assert!(output.as_str().unwrap().starts_with("newer code of the fork\n"), "{output}");
+    // Its branch is called as ours is, and is another one: this delivery is not about the same.
+    let ours = push(&github, "main", "our own code");
+    assert_eq!(served.deliver("push", "f3", &pushed("main", &ours)), 202);
+    assert_eq!(of_rule(&github, "f3", "verify"), is("match", "began run 2"));
+    eventually("the end of both", || ends(&github).iter().all(|(status, _)| status == "succeeded"));
+    // Where the head is under no name any more, the commit alone is asked for; one that nobody has is an error.
+    assert_eq!(served.deliver("pull_request", "f4", &of_fork("labeled", &"b".repeat(40), "alice")), 202);
+    let (outcome, reason) = of_rule(&github, "f4", "verify");
+    assert!(outcome == "error" && reason.contains("cannot be had"), "{reason}");
+    assert_eq!(served.stop(), Some(0));
+    let refs = github.env.git(&["for-each-ref", "--format=%(refname)"]);
+    assert!(!refs.contains("refs/pull"), "nothing of the fork is left under a name: {refs}");
+    assert_eq!(github.env.worktrees(), [] as [&str; 0]);
+}
+
+#[test]
+fn conditions_on_reviews_and_ci_are_asked_of_the_forge() {
+    let Some((github, served)) = start() else { return };
+    github.env.write(
+        "agents/flows/verify.yaml",
+        &VERIFY.replace("pull_request, pull_request_review.submitted, push", "release"),
+    );
+    for (rule, condition) in [("approved", "--require-review-approval"), ("green", "--require-ci-pass")] {
+        github
+            .env
+            .miyabi(["trigger", "add", rule, "--event", "pull_request", "--flow", "verify", condition])
+            .expect(0);
+    }
+    let head = push(&github, "topic", "quick");
+    let body = json!({ "title": "Add login", "head": "topic", "base": "main" });
+    let number = github.of_repo(ALICE, "POST", "/pulls", Some(&body))["number"].as_u64().unwrap();
+    let deliver = |served: &Served, id: &str, head: &str| {
+        assert_eq!(
+            served.deliver("pull_request", id, &change("synchronize", number, head, &[], "alice")),
+            202
+        );
+    };
+    let skips = |id: &str, rule: &str, part: &str| {
+        let (outcome, reason) = of_rule(&github, id, rule);
+        assert!(outcome == "skip" && reason.contains(part), "{outcome}: {reason}");
+    };
+    let review = |who: &str, event: &str| {
+        let review = json!({ "event": event, "body": "見た" });
+        github.of_repo(who, "POST", &format!("/pulls/{number}/reviews"), Some(&review));
+    };
+    // Nobody said anything; then somebody who may not write did, and a check goes on.
+    deliver(&served, "c1", &head);
+    skips("c1", "approved", "it is not approved");
+    skips("c1", "green", "its CI has not passed");
+    review(MALLORY, "APPROVE");
+    let goes_on = json!({ "name": "build", "head_sha": head, "status": "in_progress" });
+    let check = github.of_repo(ALICE, "POST", "/check-runs", Some(&goes_on))["id"].clone();
+    deliver(&served, "c2", &head);
+    skips("c2", "approved", "it is not approved");
+    skips("c2", "green", "its CI has not passed");
+    assert_eq!(runs(&github).len(), 0);
+    // Each of them holds by itself.
+    review(MIYABI, "APPROVE");
+    deliver(&served, "c3", &head);
+    assert_eq!(of_rule(&github, "c3", "approved"), is("match", "began run 1"));
+    skips("c3", "green", "its CI has not passed");
+    let ended = || ends(&github).iter().all(|(status, _)| status == "succeeded");
+    eventually("the end of the run", ended);
+    let passed = json!({ "status": "completed", "conclusion": "success" });
+    github.of_repo(ALICE, "PATCH", &format!("/check-runs/{check}"), Some(&passed));
+    review(MIYABI, "REQUEST_CHANGES");
+    deliver(&served, "c4", &head);
+    skips("c4", "approved", "somebody asks for changes");
+    assert_eq!(of_rule(&github, "c4", "green"), is("match", "began run 2"));
+    eventually("the end of the run", ended);
+    // Neither an approval nor a green check of an older commit counts for a newer one.
+    review(MIYABI, "APPROVE");
+    let newer = github.advance(number);
+    deliver(&served, "c5", &newer);
+    skips("c5", "approved", "it is not approved");
+    skips("c5", "green", "its CI has not passed");
+
+    // A forge that does not answer: the reason is kept, the other rule waits for nothing, and it is tried again.
+    review(MIYABI, "APPROVE");
+    let fault = |kind: &str, times: usize| {
+        let fault = json!({ "method": "GET", "path": "/pulls/\\d+/reviews", "kind": kind });
+        github.ask(ALICE, "POST", "/_faults", Some(&Value::from(vec![fault; times])));
+    };
+    fault("500", 1_000);
+    deliver(&served, "c6", &newer);
+    let shown = || github.env.miyabi(["delivery", "show", "c6", "--json"]).expect(0).json();
+    let reason = || {
+        let rules = shown()["rules"].as_array().cloned().unwrap_or_default();
+        let of_rule = rules.into_iter().find(|note| note["rule"] == "approved" && note["outcome"] == "error");
+        of_rule.map(|note| note["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    eventually("its reason is kept", || reason().is_some());
+    let why = reason().unwrap();
+    assert!(why.contains("GitHub failed (500)") && why.ends_with("; it is tried again"), "{why}");
+    assert!(shown()["handled_at"].is_null(), "it is not settled");
+    assert_eq!(served.stop(), Some(0));
+    fault("500", 0);
+    let served = Served::start(&github.env);
+    assert_eq!(of_rule(&github, "c6", "approved"), is("match", "began run 3"));
+    skips("c6", "green", "its CI has not passed");
+    // Credentials that are refused are an error, and nothing is tried again.
+    fault("401", 1_000);
+    deliver(&served, "c7", &newer);
+    let (outcome, why) = of_rule(&github, "c7", "approved");
+    assert!(outcome == "error" && why.contains("does not accept our credentials"), "{outcome}: {why}");
+    assert!(!why.contains("tried again"), "{why}");
+    assert_eq!(served.stop(), Some(0));
+    assert_eq!(runs(&github).len(), 3);
 }
 
 #[test]

@@ -51,6 +51,8 @@ enum Done {
     Settled(Verdict),
     /// It is handled, and this is what each rule made of it.
     Noted(Verdict, Vec<RuleNote>),
+    /// A rule could not be looked at, which may pass: this is what each made of it so far.
+    Again(Vec<RuleNote>),
     /// It is handled at that time.
     Later(Timestamp),
 }
@@ -151,11 +153,14 @@ impl Serving {
         let verdict = match self.carry_out(delivery, trigger).await {
             Ok(Done::Settled(verdict)) => verdict,
             Ok(Done::Noted(verdict, rules)) => {
-                if let Err(failure) = self.first.home.deliveries.note(&delivery.key, &rules).await {
-                    error!(delivery.key = %delivery.key, "what rules made of it cannot be noted: {failure}");
+                if !self.note(delivery, &rules).await {
                     return Some(self.after(AFTER_FAILURE.as_secs()));
                 }
                 verdict
+            }
+            Ok(Done::Again(rules)) => {
+                self.note(delivery, &rules).await;
+                return Some(self.after(AFTER_FAILURE.as_secs()));
             }
             Ok(Done::Later(at)) => return Some(at),
             Err(error) => {
@@ -172,6 +177,15 @@ impl Serving {
                 Some(self.after(AFTER_FAILURE.as_secs()))
             }
         }
+    }
+
+    /// Keeps with the delivery what each rule made of it; says whether that could be done.
+    async fn note(&self, delivery: &Delivery, rules: &[RuleNote]) -> bool {
+        let noted = self.first.home.deliveries.note(&delivery.key, rules).await;
+        if let Err(failure) = &noted {
+            error!(delivery.key = %delivery.key, "what rules made of it cannot be noted: {failure}");
+        }
+        noted.is_ok()
     }
 
     /// Gives the delivery to the site that it is for.

@@ -23,7 +23,8 @@ enum Not {
 
 impl Site {
     /// Begins the flows of a delivery, and says what became of it as a whole; `first` is what became of its order.
-    /// Errors: something that may pass. What was begun is found again by the delivery and the rule.
+    /// A rule that failed for something that may pass holds up no other; the delivery is then looked at again. What was
+    /// begun is found again by the delivery and the rule.
     pub(super) async fn begin_flows(
         &self,
         delivery: &Delivery,
@@ -37,9 +38,17 @@ impl Site {
         let rules = self.book.of(Some(&self.home.repo));
         let mut notes = delivery.rules.clone();
         let mut began = Vec::new();
+        let mut may_pass = false;
         for rule in &matched.starts {
-            let note = self.begin_flow(delivery, &received.occurrence, &payload, rule, &rules).await?;
+            let note = self.begin_flow(delivery, &received.occurrence, &payload, rule, &rules).await;
+            let note = note.unwrap_or_else(|error| {
+                may_pass |= error.may_pass();
+                let again = if error.may_pass() { "; it is tried again" } else { "" };
+                RuleNote::new(&rule.name, RuleOutcome::Error, format!("{}{again}", error.summary()))
+            });
             match notes.iter_mut().find(|known| known.rule == note.rule) {
+                // It had begun a run, which is there whatever holds by now.
+                Some(known) if known.run.is_some() && note.run.is_none() => {}
                 Some(known) => *known = note.clone(),
                 None => notes.push(note.clone()),
             }
@@ -50,6 +59,9 @@ impl Site {
                 delivery.key = %delivery.key, rule = note.rule, outcome = note.outcome.as_str(), run = note.run,
                 "{}", note.reason
             );
+        }
+        if may_pass {
+            return Ok(Done::Again(notes));
         }
         let verdict = if began.iter().any(|note| note.outcome == RuleOutcome::Match) {
             delivery.verdict.clone()
@@ -155,18 +167,18 @@ impl Site {
             let Some(change) = subject.and_then(RunSubject::change) else {
                 return Ok(Some("conditions on reviews and CI are for changes".to_owned()));
             };
+            let head = subject.and_then(|subject| subject.head.as_ref());
             let holds = match need {
-                Need::ReviewApproval => github.is_approved(change).await?,
-                Need::CiPass => {
-                    let head = subject.and_then(|subject| subject.head.clone());
-                    github.has_passed(change, head.as_ref()).await?
-                }
+                Need::ReviewApproval => github.is_approved(change, head).await?,
+                Need::CiPass => github.has_passed(change, head).await?,
                 Need::Permission { .. } => true,
             };
             if !holds {
                 let what = match need {
                     Need::CiPass => "its CI has not passed",
-                    _ => "nobody with write permission has approved it",
+                    _ => {
+                        "it is not approved as it is now by anybody with write permission, or somebody asks for changes"
+                    }
                 };
                 return Ok(Some(format!("change #{change}: {what}")));
             }

@@ -1,11 +1,9 @@
 //! What rules ask about changes: whether a branch has one open, whether people approved it, whether its CI passed.
 
-use std::collections::BTreeMap;
-
+use miyabi_core::facts::{Fact, ReviewFacts, Reviewed};
 use miyabi_core::ids::{ChangeNumber, CommitId};
 use miyabi_core::ports::{Failure, Forge};
 use miyabi_core::standing::Ci;
-use miyabi_core::trigger::Permission;
 use serde::Deserialize;
 
 use super::GitHubForge;
@@ -31,32 +29,18 @@ impl GitHubForge {
         Ok(found.into_iter().find(|change| change.head.branch == branch).map(|change| change.number))
     }
 
-    /// Whether the newest verdict of somebody with write permission is an approval.
-    pub async fn is_approved(&self, number: ChangeNumber) -> Result<bool, Failure> {
-        #[derive(Deserialize)]
-        struct Review {
-            user: Option<User>,
-            state: String,
+    /// Whether somebody with write permission approves this commit of the change, or its newest one, and nobody with it
+    /// asks for changes: the same as the fact `reviews`.
+    pub async fn is_approved(
+        &self,
+        number: ChangeNumber,
+        commit: Option<&CommitId>,
+    ) -> Result<bool, Failure> {
+        let Some(mut survey) = self.survey(number, &[Fact::Reviews]).await? else { return Ok(false) };
+        if let Some(commit) = commit {
+            survey.change.head_commit = commit.clone();
         }
-        #[derive(Deserialize)]
-        struct User {
-            login: String,
-        }
-        let rest = format!("/pulls/{number}/reviews?per_page=100");
-        let reviews: Vec<Review> = self.client.list(&rest).await?.unwrap_or_default();
-        let mut newest = BTreeMap::new();
-        for review in reviews {
-            let state = review.state.to_ascii_uppercase();
-            if let Some(user) = review.user.filter(|_| state != "COMMENTED" && state != "PENDING") {
-                newest.insert(user.login, state);
-            }
-        }
-        for (login, _) in newest.iter().filter(|(_, state)| *state == "APPROVED") {
-            if self.permission(login).await? >= Permission::Write {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(ReviewFacts::of(&survey).state == Reviewed::Approved)
     }
 
     /// Whether CI says that this commit of the change is good, or its newest one.
