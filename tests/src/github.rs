@@ -182,6 +182,50 @@ impl GitHub {
         branches.filter_map(|branch| branch["name"].as_str().map(str::to_owned)).collect()
     }
 
+    /// Pushes a commit with these files to any ref as alice; gives its id. Nothing of it stays in the clone.
+    #[track_caller]
+    pub fn push(&self, place: &str, files: &[(&str, &str)]) -> String {
+        let folder = self.env.root().join("elsewhere");
+        let git = |arguments: &[&str]| {
+            let ran = run(self.env.command("git").current_dir(&folder).args(arguments)).expect(0);
+            ran.stdout.trim().to_owned()
+        };
+        if !folder.is_dir() {
+            let address = self.git.replacen("://", "://x:tok_alice@", 1);
+            let path = folder.to_str().expect("temporary folders have plain names");
+            run(self.env.command("git").args(["clone", "--quiet", &address, path])).expect(0);
+        }
+        git(&["checkout", "--quiet", "--detach"]);
+        for (path, text) in files {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().expect("a file has a folder")).expect("folders can be made");
+            fs::write(path, text).expect("the file can be written");
+        }
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--allow-empty", "--message", "Change files"]);
+        git(&["push", "--quiet", "--force", "origin", &format!("HEAD:{place}")]);
+        git(&["rev-parse", "HEAD"])
+    }
+
+    /// Whether the server in the clone is done with the delivery of that id.
+    #[track_caller]
+    pub fn has_handled(&self, id: &str) -> bool {
+        let rows = self.env.miyabi(["delivery", "list", "--json"]).expect(0).json();
+        let row = rows.as_array().into_iter().flatten().find(|row| row["id"] == format!("github:{id}"));
+        row.is_some_and(|row| !row["handled_at"].is_null())
+    }
+
+    /// What GitHub delivers of something that alice did with a change.
+    #[track_caller]
+    pub fn payload_of(&self, change: u64, action: &str) -> Value {
+        let change = self.of_repo(ALICE, "GET", &format!("/pulls/{change}"), None);
+        json!({
+            "action": action, "number": change["number"], "pull_request": change,
+            "repository": { "id": 1, "name": "shop", "full_name": "alice/shop", "owner": { "login": "alice" } },
+            "sender": { "login": "alice", "type": "User" },
+        })
+    }
+
     /// Brings one more commit to the head of a change, and gives it. What is pushed to the branch does not move the
     /// changes of the stand-in; bringing its base into it does.
     #[track_caller]

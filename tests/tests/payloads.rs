@@ -1,7 +1,7 @@
 //! Rules on events: real signed deliveries begin a team's own flows on GitHub's payloads, at the commit they are about.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use miyabi_tests::env::{TestEnv, run};
+use miyabi_tests::env::TestEnv;
 use miyabi_tests::github::{ALICE, GitHub, MALLORY, MIYABI, SECRET, Served, eventually, is_here_or_say};
 use serde_json::{Value, json};
 
@@ -39,29 +39,14 @@ fn start() -> Option<(GitHub, Served)> {
     Some((github, served))
 }
 
-/// Pushes a commit to the branch as alice whose `mode.txt` says this; gives its id. Nothing of it stays in the clone.
+/// Pushes a commit to the branch whose `mode.txt` says this; gives its id.
 fn push(github: &GitHub, branch: &str, mode: &str) -> String {
     push_to(github, &format!("refs/heads/{branch}"), mode)
 }
 
 /// The same to any ref.
 fn push_to(github: &GitHub, place: &str, mode: &str) -> String {
-    let folder = github.env.root().join("elsewhere");
-    let git = |arguments: &[&str]| {
-        let ran = run(github.env.command("git").current_dir(&folder).args(arguments)).expect(0);
-        ran.stdout.trim().to_owned()
-    };
-    if !folder.is_dir() {
-        let address = github.git.replacen("://", "://x:tok_alice@", 1);
-        let clone = ["clone", "--quiet", &address, folder.to_str().unwrap()];
-        run(github.env.command("git").args(clone)).expect(0);
-    }
-    git(&["checkout", "--quiet", "--detach"]);
-    std::fs::write(folder.join("mode.txt"), format!("{mode}\n")).unwrap();
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--allow-empty", "--message", mode]);
-    git(&["push", "--quiet", "--force", "origin", &format!("HEAD:{place}")]);
-    git(&["rev-parse", "HEAD"])
+    github.push(place, &[("mode.txt", &format!("{mode}\n"))])
 }
 
 fn sent(by: &str, mut payload: Value) -> Value {
@@ -108,12 +93,7 @@ fn ends(github: &GitHub) -> Vec<(String, String)> {
 #[track_caller]
 fn rules(github: &GitHub, id: &str) -> Vec<(String, String, String)> {
     let key = format!("github:{id}");
-    let handled = || {
-        let rows = github.env.miyabi(["delivery", "list", "--json"]).expect(0).json();
-        let row = rows.as_array().unwrap().iter().find(|row| row["id"] == key).cloned();
-        row.is_some_and(|row| !row["handled_at"].is_null())
-    };
-    eventually("the delivery is handled", handled);
+    eventually("the delivery is handled", || github.has_handled(id));
     let shown = github.env.miyabi(["delivery", "show", &key, "--json"]).expect(0).json();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let notes = shown["rules"].as_array().cloned().unwrap_or_default();
@@ -360,7 +340,7 @@ fn conditions_on_reviews_and_ci_are_asked_of_the_forge() {
     eventually("its reason is kept", || reason().is_some());
     let why = reason().unwrap();
     assert!(why.contains("GitHub failed (500)") && why.ends_with("; it is tried again"), "{why}");
-    assert!(shown()["handled_at"].is_null(), "it is not settled");
+    assert!(!github.has_handled("c6"), "it is not settled");
     assert_eq!(served.stop(), Some(0));
     fault("500", 0);
     let served = Served::start(&github.env);

@@ -77,12 +77,7 @@ fn opened(github: &GitHub) -> (u64, String) {
 
 /// Writes what GitHub would deliver, and gives it.
 fn payload(github: &GitHub, number: u64, action: &str) -> Value {
-    let change = github.of_repo(ALICE, "GET", &format!("/pulls/{number}"), None);
-    let payload = json!({
-        "action": action, "number": number, "pull_request": change,
-        "repository": { "id": 1, "name": "shop", "full_name": "alice/shop", "owner": { "login": "alice" } },
-        "sender": { "login": "alice", "type": "User" },
-    });
+    let payload = github.payload_of(number, action);
     github.env.write("p.json", &payload.to_string());
     payload
 }
