@@ -7,6 +7,7 @@ pub mod env;
 pub mod git_http;
 pub mod github;
 pub mod hostile;
+pub mod http;
 pub mod judge;
 pub mod model_endpoint;
 pub mod people;

@@ -2,13 +2,13 @@
 //! a server that is killed under load and has lost nothing; and who may read what it shows.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use miyabi_tests::env::{TestEnv, run};
 use miyabi_tests::github::{SECRET, Served, is_here_or_say, stand_ins};
+use miyabi_tests::http::raw;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -28,19 +28,6 @@ fn deliver(url: &str, more: &Value) -> Command {
     let mut command = Command::new("node");
     command.arg(script).arg(config.to_string());
     command
-}
-
-/// Sends a request as it is and gives the status line and the rest of the answer.
-fn raw(url: &str, request: &[u8]) -> (u16, String) {
-    let address = url.strip_prefix("http://").expect("it is an address");
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    // A server that has seen enough answers and does not read the rest.
-    let _ = stream.write_all(request);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or_else(|| panic!("no status in {answer:?}")), answer)
 }
 
 fn get(url: &str, path: &str, headers: &str) -> (u16, String) {
