@@ -27,6 +27,8 @@ use crate::transcript::{Transcript, Unfinished};
 
 /// How long output is still read after the program has ended while others hold its pipes open.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How many chunks are taken beyond that time if they are there already: more than pipes hold.
+const LATE: u32 = 64;
 /// How long the kernel is given to end a killed program.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 /// How long a program has to end by itself after the conversation with it.
@@ -265,8 +267,12 @@ impl Running {
         }
         // What the leftovers had written before they were killed is still in the pipes.
         let rest = Instant::now() + DRAIN;
-        while !(output.is_closed() && errors.is_closed()) {
+        let mut late = 0;
+        while !(output.is_closed() && errors.is_closed()) && late < LATE {
+            late += u32::from(Instant::now() >= rest);
             tokio::select! {
+                // On a machine that stood still the time is over before anything was read, which is there all the same.
+                biased;
                 read = output.read() => output.take(read, transcript, &mut each).await,
                 read = errors.read() => errors.take(read, transcript, &mut each).await,
                 () = sleep_until(rest) => break,

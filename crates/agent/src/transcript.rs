@@ -140,6 +140,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_newest_bytes_are_kept_whatever_size_they_come_in() {
+        const LIMIT: u64 = 100_000;
+        for size in [1000, LONGEST + 1, 2 * LONGEST, 300_000] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let redactor = Arc::new(Redactor::default());
+            let mut transcript = Transcript::open(&path, LIMIT, &redactor).await.unwrap();
+            for piece in vec![b'x'; 1_200_000].chunks(size) {
+                transcript.write(piece).await;
+            }
+            transcript.write("終\n".as_bytes()).await;
+            transcript.close().await.unwrap();
+            let newest = std::fs::read_to_string(&path).unwrap();
+            let older = std::fs::read(folder.path().join("log.1")).unwrap();
+            assert!(newest.starts_with("[miyabi: ") && newest.ends_with("終\n"), "{size}");
+            let most = LIMIT as usize + size + 200;
+            assert!(older.len() >= LIMIT as usize && older.len() <= most, "{size}: {}", older.len());
+            assert!(newest.len() <= most, "{size}: {}", newest.len());
+        }
+    }
+
+    #[tokio::test]
     async fn secrets_are_not_written_and_other_bytes_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");

@@ -192,7 +192,11 @@ async fn a_transcript_has_an_end_and_keeps_the_newest() {
     let (newest, older) = (bench.transcript(), bench.read("logs/会話.log.1"));
     assert!(newest.ends_with("終\n") && newest.starts_with("[miyabi: "), "{}", newest.len());
     assert!(newest.contains("会話.log.1"));
-    assert!(older.len() >= 100_000 && older.len() + newest.len() < 3 * 65536 + 100_000);
+    // A line without an end is written in pieces: up to 64 KiB that were held back, and what was read with them. How much
+    // is read at once is for the machine to say, and each file may end with such a piece.
+    let most = 100_000 + 2 * 65536 + 200;
+    assert!(older.len() >= 100_000 && older.len() <= most, "{}", older.len());
+    assert!(newest.len() <= most, "{}", newest.len());
 }
 
 #[tokio::test]
