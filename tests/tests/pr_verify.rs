@@ -260,11 +260,45 @@ fn without_a_forge_of_its_own_a_repository_is_told_what_is_not_known() {
     {
         assert!(report.contains(part), "{part} in\n{report}");
     }
+    // Nor does the one that is to sum it up, whether it answers or not: the report is posted without its words.
+    let mute = "Analyze Requirements:\n  - say: '{\"requirements\": []}'\nE2E Verification:\n  - say: None.\nGenerate Report:\n";
+    for (run, end, why) in [
+        (4, "  - say: 要約はできません。\n", "failed: "),
+        (5, "  - exit: 3\n", "failed: the agent ended with an error"),
+    ] {
+        let log = verify(&env, &playbook(&env, &format!("{mute}{end}")), run);
+        let output = output(&log, "Generate Report");
+        let report = output["body"].as_str().unwrap();
+        for part in [
+            "| Requirements | 1, by issue #1",
+            "### Not done",
+            &format!("- Generate Report: {why}"),
+            "> None.",
+        ] {
+            assert!(report.contains(part), "{part} in\n{report}");
+        }
+        assert!(output["summary"].is_null() && output["failure"].is_string(), "{output}");
+        let writes = log.iter().filter(|body| body["type"] == "intent_recorded");
+        let posted: Vec<_> = writes.map(|body| &body["write"]["body"]).collect();
+        assert_eq!(posted.len(), 1, "{posted:?}");
+        assert!(posted[0].as_str().unwrap().contains("### Not done"), "{posted:?}");
+    }
+    // Where the flow has it tried again, it is, and words of the second attempt are taken.
+    let source = env.miyabi(["flow", "show", "pr-verify", "--source"]).expect(0).stdout;
+    let again = "    actions: [post_pr_comment]\n    on_failure: retry\n    max_retries: 1\n";
+    let source = source.replace("    actions: [post_pr_comment]\n", again);
+    assert!(source.contains(again));
+    env.write(".miyabi/flows/pr-verify.yaml", &source);
+    let second = format!(
+        "{mute}  - attempt: 1\n  - exit: 3\n  - attempt: 2\n  - say: '{{\"summary\": \"Little.\"}}'\n"
+    );
+    let log = verify(&env, &playbook(&env, &second), 6);
+    assert_eq!(output(&log, "Generate Report")["summary"], "Little.");
     // What cannot be looked up ends the step, and the message says what is missing.
     env.write("p.json", &json!({ "pull_request": { "number": 77 } }).to_string());
     let run = ["flow", "run", "pr-verify", "--payload", "p.json", "--agent", "facts"];
     env.miyabi(run).expect(10);
-    let told = env.miyabi(["log", "4", "--json"]).expect(0).stdout;
+    let told = env.miyabi(["log", "7", "--json"]).expect(0).stdout;
     assert!(told.contains("there is no change #77"), "{told}");
     // Nobody does tasks with it.
     env.miyabi(["issue", "new", "--title", "Keep more", "--body", ""]).expect(0);

@@ -112,6 +112,14 @@ impl Verified {
         self
     }
 
+    /// The same, where that step's agent, who was to sum it up, did not: the report says so.
+    #[must_use]
+    pub fn unsummed(mut self, step: &StepId, agent: &str, why: &str) -> Self {
+        let why_not = Some(format!("failed: {why}"));
+        self.steps.push(Before { step: step.clone(), agent: agent.to_owned(), why_not, words: None });
+        self
+    }
+
     /// The report as a comment; `said`: who sums it up, and in which words.
     pub fn comment(&self, said: Option<(&str, &str)>) -> String {
         let mut text = match self.change {

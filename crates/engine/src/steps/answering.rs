@@ -87,8 +87,16 @@ impl Attempt {
         let answer = match self.adapter {
             Adapter::Facts => None,
             _ => {
-                self.given = with_facts(self.given, &facts, &self.fence);
-                Some(self.asked(&world).await?)
+                self.given = with_facts(self.given.take(), &facts, &self.fence);
+                match self.asked(&world).await {
+                    Ok(answer) => Some(answer),
+                    Err(failure) if self.offering.is_empty() => {
+                        warn!(step = %self.place.step, "its agent came to nothing: {failure}");
+                        self.sift.without_words(failure)?;
+                        None
+                    }
+                    Err(failure) => return Err(failure),
+                }
             }
         };
         self.sift.output(&world, answer, facts).await

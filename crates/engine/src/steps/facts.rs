@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use miyabi_core::cast::{AnswerKind, Brief};
 use miyabi_core::facts::{Asked, ChangeFacts, CiFacts, CiState, Fact, Judgements, ReviewFacts, linked};
 use miyabi_core::failure::{Failure, FailureClass};
-use miyabi_core::ids::{ChangeNumber, CommitId};
+use miyabi_core::ids::{ChangeNumber, CommitId, StepId};
 use miyabi_core::issue::{Change, Issue};
+use miyabi_core::plan::OnFailure;
 use miyabi_core::run::{Run, StepState};
 use miyabi_core::view::Verified;
 use serde::de::Error as _;
@@ -130,6 +131,11 @@ pub(super) struct Sift {
     commit: CommitId,
     /// What a report is made of, for an agent that sums it up.
     verified: Option<Verified>,
+    step: StepId,
+    /// Whether another attempt follows if this one fails.
+    is_tried_again: bool,
+    /// Why nobody sums the report up.
+    unsummed: Option<String>,
 }
 
 impl Sift {
@@ -142,7 +148,23 @@ impl Sift {
             wants_facts: !brief.facts.is_empty(),
             commit: run.started.base_commit.clone(),
             verified: sums_up.then(|| Verified::of(run, state, run.change_meant())),
+            step: state.step.id.clone(),
+            is_tried_again: state.step.on_failure == OnFailure::Retry
+                && state.attempt <= state.step.max_retries,
+            unsummed: None,
         }
+    }
+
+    /// A report is what was looked up: one that its agent fails to sum up is made without its words, and says why. Errors:
+    /// the failure, where there is no such report, or where it is none of the agent's own.
+    pub(super) fn without_words(&mut self, failure: Failure) -> Result<(), Failure> {
+        use FailureClass::{AgentFailed, BadAnswer, TimedOut};
+        let is_its_own = matches!(failure.class, AgentFailed | BadAnswer | TimedOut);
+        if self.verified.is_none() || self.is_tried_again || !is_its_own {
+            return Err(failure);
+        }
+        self.unsummed = Some(failure.message);
+        Ok(())
     }
 
     /// The output of the step; no answer: nobody was asked. What stands under `facts` is what was looked up, whatever the
@@ -153,10 +175,16 @@ impl Sift {
             (Some(answer), Some(AnswerKind::Judgements)) => self.judged(world, &answer, &facts).await?,
             (answer, Some(AnswerKind::Summary)) => {
                 let summary = answer.as_ref().and_then(|answer| answer["summary"].as_str());
-                let body = self
-                    .verified
-                    .map(|found| found.or(&facts).comment(summary.map(|text| (self.agent.as_str(), text))));
-                json!({ "summary": summary, "body": body })
+                let said = summary.map(|text| (self.agent.as_str(), text));
+                let found = self.verified.map(|found| found.or(&facts));
+                match self.unsummed {
+                    Some(why) => {
+                        let found = found.map(|found| found.unsummed(&self.step, &self.agent, &why));
+                        let body = found.map(|found| found.comment(None));
+                        json!({ "summary": null, "body": body, "failure": why })
+                    }
+                    None => json!({ "summary": summary, "body": found.map(|found| found.comment(said)) }),
+                }
             }
             (Some(answer), _) => answer,
             (None, _) => Value::Object(Map::new()),
