@@ -1,6 +1,7 @@
 //! What a started step does: the built-in steps over the ports.
 
 mod answering;
+mod asking;
 mod ci;
 mod facts;
 mod finish;
