@@ -294,17 +294,28 @@ fn a_change_is_offered_on_github_once_though_the_answer_was_lost() {
         return;
     }
     let github = on_github(TIDY);
-    github
-        .env
-        .write("agents/flows/marks.yaml", &TIDY.replace("      - run_check: { check: right note }\n", ""));
+    let tell = "  - name: tell\n    agent: judge\n    if: steps.tidy.output.change.number != 9\n    actions:\n      - post_pr_comment: { body: \"${steps.tidy.output.word}: ${steps.tidy.output.change.url}\" }\n";
+    let flow = TIDY.replace("      - run_check: { check: right note }\n", "") + tell;
+    github.env.write("agents/flows/marks.yaml", &flow);
     let lost = json!([{ "method": "POST", "path": "/pulls$", "kind": "lost" }]);
     github.ask(ALICE, "POST", "/_faults", Some(&lost));
     let agent = tidies(&github.env, "notes/right.md", "右\n");
+    let playbook = github.env.root().join("playbook.yaml");
+    let both = fs::read_to_string(&playbook).unwrap() + "tell:\n  - say: '{}'\n";
+    fs::write(&playbook, both).unwrap();
     github.env.miyabi(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]).expect(0);
     let pulls = github.of_repo(ALICE, "GET", "/pulls?state=all", None);
     assert_eq!(pulls.as_array().unwrap().len(), 1, "{pulls}");
     assert_eq!((&pulls[0]["title"], &pulls[0]["state"]), (&json!("Tidy: 3 件"), &json!("open")));
     assert_eq!(github.branches(), ["main", "miyabi/tidy-1-1"]);
+    let (number, url) = (pulls[0]["number"].as_u64().unwrap(), pulls[0]["html_url"].as_str().unwrap());
+    let comments = github.comments(number);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert!(comments[0].1.contains(&format!("3 件: {url}")), "later steps know it: {comments:?}");
+    // Its branch has done its work here, and what it held is at the remote.
+    assert_eq!(github.env.git(&["branch", "--format=%(refname:short)"]), "main");
+    let head = pulls[0]["head"]["sha"].as_str().unwrap();
+    assert_eq!(github.env.git(&["show", &format!("{head}:notes/right.md")]), "右");
 }
 
 const LAND: &str = "

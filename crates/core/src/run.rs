@@ -7,6 +7,7 @@
 mod condition;
 mod extend;
 mod fold;
+mod offer;
 pub(crate) mod reminding;
 mod sessions;
 mod spending;

@@ -241,7 +241,10 @@ impl<'a> Drive<'a> {
             self.writing = true;
             let retries = self.run.policy().transient_retries;
             let (forge, notify) = (Arc::clone(&self.engine.forge), Arc::clone(&self.engine.notify));
-            let writer = Writer { forge, notify, clock: Arc::clone(&self.engine.clock), retries };
+            // Where the forge is kept here, the branch is the change.
+            let worktrees = self.engine.worktrees.clone().filter(|_| self.run.started.hosted);
+            let clock = Arc::clone(&self.engine.clock);
+            let writer = Writer { forge, notify, clock, worktrees, retries };
             writer.spawn(self.run.id.clone(), intent, self.sender.clone());
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::event::EventBody;
 use miyabi_core::ids::{EscalationId, RunId};
-use miyabi_core::ports::{Agents, Clock, Forge, Notify, Stop, Store, StoreError};
+use miyabi_core::ports::{Agents, Clock, Forge, Notify, Stop, Store, StoreError, Worktrees};
 use miyabi_core::redact::Redactor;
 use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
@@ -39,6 +39,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) forge: Arc<dyn Forge>,
     pub(crate) notify: Arc<dyn Notify>,
+    pub(crate) worktrees: Option<Arc<dyn Worktrees>>,
     pub(crate) agents: Arc<dyn Agents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runner: Arc<dyn StepRunner>,
@@ -52,7 +53,8 @@ impl Engine {
     pub fn new(store: Arc<dyn Store>, world: &crate::World, runner: Arc<dyn StepRunner>) -> Self {
         let (forge, agents, clock) =
             (Arc::clone(&world.forge), Arc::clone(&world.agents), Arc::clone(&world.clock));
-        Self { notify: Arc::clone(&world.notify), ..Self::over(store, forge, agents, clock, runner) }
+        let (notify, worktrees) = (Arc::clone(&world.notify), Some(Arc::clone(&world.worktrees)));
+        Self { notify, worktrees, ..Self::over(store, forge, agents, clock, runner) }
     }
 
     /// An engine over the ports that it uses itself; it tells nobody anything beside the forge.
@@ -69,6 +71,7 @@ impl Engine {
             store,
             forge,
             notify,
+            worktrees: None,
             agents,
             clock,
             runner,

@@ -9,7 +9,7 @@ use miyabi_core::ids::{ChangeNumber, CommitId, IntentId, RunId};
 use miyabi_core::intent::{Channel, Intent, Receipt, Write};
 use miyabi_core::issue::ChangeState;
 use miyabi_core::plain::one_line;
-use miyabi_core::ports::{Clock, Forge, Note, Notify};
+use miyabi_core::ports::{Clock, Forge, Note, Notify, Worktrees};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -20,6 +20,8 @@ pub(crate) struct Writer {
     pub(crate) forge: Arc<dyn Forge>,
     pub(crate) notify: Arc<dyn Notify>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the branches of changes stand here; none: nobody takes them away.
+    pub(crate) worktrees: Option<Arc<dyn Worktrees>>,
     /// How often a write is tried again after a failure that may pass.
     pub(crate) retries: u32,
 }
@@ -29,6 +31,9 @@ impl Writer {
     pub(crate) fn spawn(self, run: RunId, intent: Intent, sender: mpsc::Sender<Message>) {
         tokio::spawn(async move {
             let result = self.persist(&run, &intent).await;
+            if result.is_ok() {
+                self.tidy(&run, &intent).await;
+            }
             let _ = sender.send(Message::Written(Written { intent, result })).await;
         });
     }
@@ -49,6 +54,16 @@ impl Writer {
                 }
                 result => return result,
             }
+        }
+    }
+
+    /// The branch of a change that an action of a flow opened has done its work here once it stands at the forge. It is
+    /// taken away before the write counts as done, so that a kill in between does it again.
+    async fn tidy(&self, run: &RunId, intent: &Intent) {
+        let Some(worktrees) = self.worktrees.as_ref().filter(|_| !intent.ends_step) else { return };
+        let Write::OpenChange { head, commit, .. } = &intent.write else { return };
+        if let Err(failure) = worktrees.drop_branch(run, &intent.step, head, commit).await {
+            warn!(intent = %intent.id, "the branch `{head}` stays: {failure}");
         }
     }
 

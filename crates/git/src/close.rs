@@ -10,6 +10,7 @@ use miyabi_core::worktree::{Closed, Worktree};
 use crate::error::GitError;
 use crate::keep::Owner;
 use crate::lock::Held;
+use crate::names;
 use crate::parse::{EntryKind, Status};
 use crate::registry::{Checkout, Found, State};
 use crate::repository::Repository;
@@ -60,7 +61,7 @@ impl Repository {
 
     /// Waits until nobody else works on the worktree of that name.
     pub(crate) async fn hold_name(&self, name: &str) -> Result<Held, GitError> {
-        crate::names::worktree(name)?;
+        names::worktree(name)?;
         self.locks.hold(&format!("worktree-{name}")).await
     }
 
@@ -158,6 +159,24 @@ impl Repository {
         let kept = self.pin_unreachable(owner, branch, std::iter::once(&tip)).await?;
         self.update_refs(&self.root, &format!("delete refs/heads/{branch} {tip}\n")).await?;
         Ok((kept, true))
+    }
+
+    /// Takes a branch away that is at the commit and in no checkout, with the same proof. Says whether it went.
+    pub(crate) async fn drop_branch(
+        &self,
+        owner: Owner<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<bool, GitError> {
+        names::branch(branch)?;
+        let _refs = self.hold_refs().await?;
+        if self.branch_tip(branch).await?.as_ref() != Some(commit) || !self.holders(branch).await?.is_empty()
+        {
+            return Ok(false);
+        }
+        self.pin_unreachable(owner, branch, std::iter::once(commit)).await?;
+        self.update_refs(&self.root, &format!("delete refs/heads/{branch} {commit}\n")).await?;
+        Ok(true)
     }
 
     /// Pins each commit that is reached from no branch other than that one, no keep-ref and nothing at the remote; gives the first ref.

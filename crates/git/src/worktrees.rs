@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miyabi_core::failure::Failure;
-use miyabi_core::ids::{ChangeNumber, CommitId, RunId, TreeId};
+use miyabi_core::ids::{ChangeNumber, CommitId, RunId, StepId, TreeId};
 use miyabi_core::ports::{AddedLine, Worktrees};
 use miyabi_core::worktree::{
     Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
@@ -13,6 +13,7 @@ use miyabi_core::worktree::{
 };
 
 use crate::error::GitError;
+use crate::keep::Owner;
 use crate::remote::GitRemote;
 use crate::repository::{Options, Repository};
 
@@ -128,6 +129,19 @@ impl Worktrees for GitWorktrees {
     async fn keep_branch(&self, branch: &str, commit: &CommitId) -> Result<(), Failure> {
         let (repository, branch, commit) = (self.settled().await?, branch.to_owned(), commit.clone());
         carry(async move { repository.set_branch(&branch, &commit).await }).await
+    }
+
+    async fn drop_branch(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<bool, Failure> {
+        let repository = self.settled().await?;
+        let (run, step, branch, commit) = (run.clone(), step.clone(), branch.to_owned(), commit.clone());
+        carry(async move { repository.drop_branch(Owner { run: &run, step: &step }, &branch, &commit).await })
+            .await
     }
 
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::tell;
-use super::write::record;
+use super::write::{intent_id, record};
 use crate::commit_mark::{CheckRun, CommitState, CommitStatus, Conclusion};
 use crate::event::{EventBody, Urgency};
 use crate::ids::{ChangeNumber, CommitId, IssueNumber};
@@ -33,6 +33,39 @@ pub(super) fn of_step(run: &Run, state: &StepState, events: &mut Vec<EventBody>)
     Ok(())
 }
 
+/// How far the change is that an action of a step opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It opens none.
+    None,
+    /// It is still to be asked for.
+    Begins,
+    /// It is there.
+    Done,
+    /// It was asked for, and there is no answer yet.
+    Asked,
+    /// The forge did not open it.
+    Failed,
+}
+
+/// How far the change is that the step opens.
+pub(super) fn opening(run: &Run, state: &StepState) -> Opening {
+    let opens = |call: &ActionCall| call.action == ActionKind::OpenChange;
+    let Some(n) = state.step.actions.iter().position(opens) else { return Opening::None };
+    let id = intent_id(run, state, state.attempt, &name(n + 1));
+    match run.intents.get(&id) {
+        None => Opening::Begins,
+        Some(Some(_)) => Opening::Done,
+        Some(None) if run.open_intents.iter().any(|open| open.id == id) => Opening::Asked,
+        Some(None) => Opening::Failed,
+    }
+}
+
+/// What the write of the `n`th action of a step is called.
+fn name(n: usize) -> String {
+    format!("action-{n}")
+}
+
 fn of_call(
     run: &Run,
     state: &StepState,
@@ -42,11 +75,11 @@ fn of_call(
 ) -> Result<(), String> {
     let settings = run.settings(state, call).map_err(|problem| problem.to_string())?;
     let setting = |name: &str| settings.get(name).unwrap_or(&Value::Null);
-    let what = format!("action-{n}");
+    let what = name(n);
     let write = match call.action {
         ActionKind::PostPrComment | ActionKind::PostIssueComment => {
             let (place, number) = match call.action {
-                ActionKind::PostPrComment => ("change", run.change_meant()),
+                ActionKind::PostPrComment => ("change", run.change_at_hand()),
                 _ => ("issue", issue(run)),
             };
             let number = number.ok_or_else(|| format!("nothing says which {place} is meant"))?;
@@ -56,7 +89,7 @@ fn of_call(
             Write::Comment { issue: number, key, body }
         }
         ActionKind::AddLabels | ActionKind::RemoveLabels => {
-            let number = run.change_meant().or_else(|| issue(run));
+            let number = run.change_meant().or_else(|| issue(run)).or_else(|| run.change_at_hand());
             let number = number.ok_or("nothing says which issue or change is meant")?;
             let labels = labels(setting("labels"))?;
             let (add, remove) = match call.action {

@@ -23,9 +23,16 @@ pub(super) fn judge(run: &Run, state: &StepState, now: Timestamp, events: &mut V
     let succeeded = matches!(events.last(), Some(EventBody::GateDecided { gate, .. }) if *gate == Gate::Proceed || is_verdict);
     if succeeded && events.len() > before && matches!(state.result, Some(Ok(_))) {
         let gate = events.pop();
-        match act::of_step(run, state, events) {
-            Ok(()) => events.extend(gate),
-            Err(why) => block(state, why, events),
+        match act::opening(run, state) {
+            act::Opening::Asked => {}
+            act::Opening::Done => events.extend(gate),
+            act::Opening::Failed => block(state, "its change could not be opened", events),
+            opening => match act::of_step(run, state, events) {
+                // Later steps find the change in its output: they begin when it is there.
+                Ok(()) if opening == act::Opening::Begins => {}
+                Ok(()) => events.extend(gate),
+                Err(why) => block(state, why, events),
+            },
         }
     }
 }

@@ -283,6 +283,6 @@ pub(super) fn is_recorded(run: &Run, state: &StepState, what: &str) -> bool {
     run.intents.contains_key(&intent_id(run, state, state.attempt, what))
 }
 
-fn intent_id(run: &Run, state: &StepState, attempt: u32, what: &str) -> IntentId {
+pub(super) fn intent_id(run: &Run, state: &StepState, attempt: u32, what: &str) -> IntentId {
     IntentId::new(format!("{}/{}/{attempt}/{what}", run.id, state.step.id))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::Failure;
-use crate::ids::{ChangeNumber, CommitId, RunId};
+use crate::ids::{ChangeNumber, CommitId, RunId, StepId};
 use crate::worktree::{
     Closed, CommitSpec, Committed, ConflictFile, LandSpec, Landed, MergeSpec, Merged, RepoState, Seal,
     Worktree, WorktreeSpec,
@@ -68,6 +68,18 @@ pub trait Worktrees: Send + Sync {
 
     /// Puts a branch that is ours at the commit, whatever it stood at.
     async fn keep_branch(&self, branch: &str, commit: &CommitId) -> Result<(), Failure>;
+
+    /// Takes a branch of ours away that is at the commit and in no checkout, and says whether it did. What only it
+    /// reaches, here and at the remote, is kept for the step.
+    async fn drop_branch(
+        &self,
+        _run: &RunId,
+        _step: &StepId,
+        _branch: &str,
+        _commit: &CommitId,
+    ) -> Result<bool, Failure> {
+        Ok(false)
+    }
 
     /// The commit of a branch, if there is one.
     async fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure>;

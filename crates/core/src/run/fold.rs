@@ -11,6 +11,7 @@ use crate::autonomy;
 use crate::event::{Answer, Event, EventBody, Gate, RunStarted};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{Attempt, EscalationId, StepId};
+use crate::intent::Intent;
 use crate::plan::{Extension, Plan, RunCondition, Uses, Work};
 use crate::status::Status;
 use crate::task::{Decomposition, check_tasks};
@@ -161,11 +162,12 @@ impl Run {
                 Ok(())
             }
             EventBody::IntentDone { intent, receipt } => {
-                self.close_intent(intent.as_str())?;
+                let done = self.close_intent(intent.as_str())?;
+                self.offer(&done, receipt);
                 self.intents.insert(intent.clone(), Some(receipt.clone()));
                 Ok(())
             }
-            EventBody::IntentFailed { intent, .. } => self.close_intent(intent.as_str()),
+            EventBody::IntentFailed { intent, .. } => self.close_intent(intent.as_str()).map(drop),
             EventBody::Signalled { .. } => {
                 self.wake_waiting(at);
                 Ok(())
@@ -427,11 +429,10 @@ impl Run {
         }
     }
 
-    fn close_intent(&mut self, intent: &str) -> Result<(), String> {
+    fn close_intent(&mut self, intent: &str) -> Result<Intent, String> {
         let place = self.open_intents.iter().position(|open| open.id.as_str() == intent);
         let place = place.ok_or_else(|| format!("intent `{intent}` is not open"))?;
-        self.open_intents.remove(place);
-        Ok(())
+        Ok(self.open_intents.remove(place))
     }
 
     fn end_step(&mut self, ix: usize, status: Status, at: Timestamp) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::event::{Answer, Escalation, Gate};
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{Attempt, CommitId, EscalationId, StepId};
+use crate::ids::{Attempt, ChangeNumber, CommitId, EscalationId, StepId};
 use crate::plan::{OnFailure, Step, Uses, Work};
 use crate::status::Status;
 
@@ -32,6 +32,8 @@ pub struct StepState {
     pub answers: u32,
     /// The branch and the commit that its newest attempt left for a change.
     pub work: Option<(String, CommitId)>,
+    /// The change that its action opened.
+    pub opened: Option<ChangeNumber>,
     /// Whether something happened elsewhere since its newest attempt began to look.
     pub signalled: bool,
     /// What the policy decided last, with its rule.
@@ -93,6 +95,7 @@ impl StepState {
             started_at: None,
             ended_at: None,
             work: None,
+            opened: None,
             is_looked_up: false,
             open_needs: 0,
             dependants: Vec::new(),

@@ -2,7 +2,7 @@
 
 use miyabi_core::commit_mark::{CommitState, Conclusion};
 use miyabi_core::event::EventBody;
-use miyabi_core::failure::FailureClass;
+use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::intent::Write;
 use miyabi_core::plan::{ActionCall, ActionKind, AgentWork, OnFailure, Plan, Step, Work};
 use miyabi_core::status::Status;
@@ -181,4 +181,51 @@ fn what_a_step_left_becomes_a_change_of_its_newest_attempt_alone() {
     assert_eq!((head.as_str(), base.as_str(), commit.as_str()), ("miyabi/x", "main", &*"2".repeat(40)));
     assert!(!title.contains("Fixes #1") && !title.contains("@all") && !body.contains("Closes #1"));
     assert_eq!(opened(&[1]), [], "what a failed attempt left is not offered");
+}
+
+#[test]
+fn later_steps_find_the_change_that_was_opened_and_begin_when_it_is_there() {
+    let opens = |actions: &[(ActionKind, Value)]| {
+        let call = (ActionKind::OpenChange, json!({ "title": "t", "body": "b" }));
+        step(&[&[call], actions].concat())
+    };
+    let next = |condition: &str| {
+        let actions = [
+            (ActionKind::PostPrComment, json!({ "body": "It is ${steps.look.output.change.url}" })),
+            (ActionKind::AddLabels, json!({ "labels": ["seen"] })),
+        ];
+        let condition = Some(format!("steps.look.output.change.number == 501 && {condition}"));
+        Step { condition, id: "next".into(), ..step(&actions) }.needs(["look"])
+    };
+    let played = |condition: &str, payload: Value, output: Value, opened: &[Result<Value, Failure>]| {
+        let plan = Plan::from(vec![opens(&[]), next(condition)]);
+        let outcomes = [("look", vec![Ok(output)]), ("open_change", opened.to_vec())];
+        let mut play = Play::about(plan, payload, &outcomes);
+        play.leaves = [(1, "1".repeat(40))].into();
+        play.go()
+    };
+    // What the agent says of it counts for nothing.
+    for (output, condition) in [
+        (json!({ "change": { "number": 9 }, "word": "w" }), "steps.look.output.word == 'w'"),
+        (json!("said"), "steps.look.output.text == 'said'"),
+    ] {
+        let play = played(condition, json!({}), output, &[]);
+        assert_eq!(play.ended(), Some(Status::Succeeded));
+        let [.., Write::Comment { issue: 501, body, .. }, Write::Labels { issue: 500, .. }] =
+            &play.writes[..]
+        else {
+            panic!("{:?}", play.writes)
+        };
+        assert_eq!(body, "It is https://forge/501");
+    }
+    // What the payload is about comes first.
+    let of_issue = json!({ "issue": { "number": 7 } });
+    let play = played("true", of_issue, json!({}), &[]);
+    assert!(matches!(play.writes.last(), Some(Write::Labels { issue: 7, .. })), "{:?}", play.writes);
+    // Without a change the step has failed.
+    let play = played("true", json!({}), json!({}), &[failed(FailureClass::Permanent)]);
+    let ends: Vec<_> = play.run.steps().iter().map(|state| state.status()).collect();
+    assert_eq!(ends, [Status::Failed, Status::Skipped]);
+    let rule = play.run.step(&"look".into()).unwrap().gate.clone().unwrap().1;
+    assert_eq!(rule, "its change could not be opened");
 }

@@ -177,15 +177,23 @@ impl Play {
                 continue;
             }
             if let Some(intent) = self.run.open_intents.first().cloned() {
-                let listed = self
-                    .outcomes
-                    .get_mut(intent.step.as_str())
-                    .filter(|list| intent.ends_step && !list.is_empty());
+                let opens = !intent.ends_step && matches!(intent.write, Write::OpenChange { .. });
+                let listed = match (intent.ends_step, opens) {
+                    (true, _) => self.outcomes.get_mut(intent.step.as_str()),
+                    (_, true) => self.outcomes.get_mut("open_change"),
+                    _ => None,
+                };
+                let listed = listed.filter(|list| !list.is_empty());
                 let outcome = listed.map_or(Ok(json!({ "change": 501 })), |list| list.remove(0));
                 let (step, attempt) =
                     (intent.step.clone(), self.run.step(&intent.step).map_or(0, |state| state.attempt));
                 self.append(match &outcome {
-                    Ok(_) => EventBody::IntentDone { intent: intent.id, receipt: Receipt::default() },
+                    Ok(_) => {
+                        let change = opens.then_some(501);
+                        let url = change.map(|number| format!("https://forge/{number}"));
+                        let receipt = Receipt { change, url, ..Receipt::default() };
+                        EventBody::IntentDone { intent: intent.id, receipt }
+                    }
                     Err(failure) => EventBody::IntentFailed { intent: intent.id, failure: failure.clone() },
                 });
                 if intent.ends_step {

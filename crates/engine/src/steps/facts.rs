@@ -45,7 +45,7 @@ impl Wanted {
         let patience = state.step.timeout_secs.or(brief.timeout_secs).unwrap_or(policy.ci_deadline_secs);
         Self {
             facts: brief.facts.clone(),
-            change: run.change_meant(),
+            change: run.change_at_hand(),
             issue: Some(run.started.issue.clone()).filter(|issue| issue.number > 0),
             patient_until: after(patience),
             silent_until: after(policy.ci_grace_secs.min(patience)),
@@ -147,7 +147,7 @@ impl Sift {
             agent: agent.to_owned(),
             wants_facts: !brief.facts.is_empty(),
             commit: run.started.base_commit.clone(),
-            verified: sums_up.then(|| Verified::of(run, state, run.change_meant())),
+            verified: sums_up.then(|| Verified::of(run, state, run.change_at_hand())),
             step: state.step.id.clone(),
             is_tried_again: state.step.on_failure == OnFailure::Retry
                 && state.attempt <= state.step.max_retries,

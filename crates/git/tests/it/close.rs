@@ -136,3 +136,30 @@ async fn ignored_output_goes_and_folders_that_may_not_be_written_too() {
     assert_eq!(closed, Closed { removed: true, kept: None, branch_deleted: true });
     assert_eq!(fs::read_dir(ours.folder()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_branch_that_did_its_work_goes_and_takes_nothing_with_it() {
+    let repo = Repo::new();
+    let ours = repo.worktrees();
+    let (run, step) = (run(), "step-1".into());
+    let worktree = ours.open(&repo.spec("task")).await.unwrap();
+    let commit = commit_file(&ours, &worktree, "a.txt", "x\n").await.commit;
+    ours.keep_branch("miyabi/tidy-1-1", &commit).await.unwrap();
+    // It is looked at somewhere, or somebody went on with it.
+    let elsewhere = repo.at("elsewhere");
+    repo.git(["worktree", "add", "--quiet", elsewhere.to_str().unwrap(), "miyabi/tidy-1-1"]);
+    assert!(!ours.drop_branch(&run, &step, "miyabi/tidy-1-1", &commit).await.unwrap());
+    repo.git(["worktree", "remove", elsewhere.to_str().unwrap()]);
+    assert!(!ours.drop_branch(&run, &step, "miyabi/tidy-1-1", &repo.head()).await.unwrap());
+    // Another branch has the commit, too: nothing is to be kept.
+    assert!(ours.drop_branch(&run, &step, "miyabi/tidy-1-1", &commit).await.unwrap());
+    assert_eq!(repo.kept(), [] as [String; 0]);
+    assert!(!ours.drop_branch(&run, &step, "miyabi/tidy-1-1", &commit).await.unwrap(), "it is gone");
+    let other = ours.open(&repo.spec("other")).await.unwrap();
+    let lone = commit_file(&ours, &other, "b.txt", "y\n").await.commit;
+    ours.keep_branch("miyabi/tidy-1-2", &lone).await.unwrap();
+    ours.close(&run, "other").await.unwrap();
+    assert!(ours.drop_branch(&run, &step, "miyabi/tidy-1-2", &lone).await.unwrap());
+    assert_eq!(repo.commit(KEEP), lone, "nothing else reaches it");
+    assert!(ours.drop_branch(&run, &step, "../outside", &lone).await.is_err());
+}
