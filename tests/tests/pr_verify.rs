@@ -333,3 +333,44 @@ fn a_dry_run_says_which_facts_would_be_looked_up() {
     assert_eq!(page.matches("its facts need `pull_request.number`").count(), 4, "{page}");
     assert_eq!(env.git(&["status", "--porcelain"]), "?? p.json", "nothing is begun");
 }
+
+#[test]
+fn a_word_of_ci_wakes_the_run_that_waits_for_it() {
+    if !is_here_or_say() {
+        return;
+    }
+    // By itself it would look again after five minutes.
+    let settings = "[policy]\nci_grace_secs = 0\nci_poll_secs = 300\n[serve]\ndebounce_secs = 0\n[agent]\ndefault = \"facts\"\n";
+    let github = GitHub::start(PROGRAM, settings).with_token();
+    let (number, head) = opened(&github);
+    let goes_on = json!({ "name": "slow", "head_sha": head, "status": "in_progress" });
+    let check = github.of_repo(ALICE, "POST", "/check-runs", Some(&goes_on))["id"].clone();
+    let source = github.env.miyabi(["flow", "show", "pr-verify", "--source"]).expect(0).stdout;
+    github.env.write(".miyabi/flows/pr-verify.yaml", &source);
+    let served = Served::start(&github.env);
+    let opened = payload(&github, number, "opened");
+    assert_eq!(served.deliver("pull_request", "d1", &opened), 202);
+    let log = || github.env.miyabi(["log", "1", "--json"]).stdout;
+    eventually("it waits", || log().contains("\"pending\""));
+    let told = |commit: &str, id: &str| {
+        let check = json!({ "id": check, "name": "slow", "head_sha": commit, "status": "completed",
+            "conclusion": "success", "check_suite": { "head_branch": "login" } });
+        let mut payload = json!({ "action": "completed", "check_run": check });
+        for part in ["repository", "sender"] {
+            payload[part] = opened[part].clone();
+        }
+        assert_eq!(served.deliver("check_run", id, &payload), 202);
+        let waiting = || github.env.miyabi(["delivery", "list", "--unhandled", "--json"]).expect(0).json();
+        eventually("the delivery is handled", || waiting() == json!([]));
+    };
+    // What is said of another commit wakes nobody.
+    told(&"7".repeat(40), "c1");
+    let ended = json!({ "status": "completed", "conclusion": "success" });
+    let route = format!("/check-runs/{check}");
+    github.of_repo(ALICE, "PATCH", &route, Some(&ended));
+    told(&head, "c2");
+    eventually("the report", || !github.comments(number).is_empty());
+    assert!(github.comments(number)[0].1.contains("| CI | **passed**: 0 failed, 0 pending, 1 passed |"));
+    assert_eq!(log().matches("\"signalled\"").count(), 1, "{}", log());
+    assert_eq!(served.stop(), Some(0));
+}

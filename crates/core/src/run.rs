@@ -12,6 +12,7 @@ pub(crate) mod reminding;
 mod sessions;
 mod spending;
 mod step;
+mod waking;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use miyabi_core::event::EventBody;
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::IssueNumber;
 use miyabi_core::ports::{RunFilter, RunRow};
-use miyabi_core::run::{Run, StepState};
+use miyabi_core::run::Run;
 use miyabi_core::subject::Cause;
 use miyabi_core::trigger::{Command, Matched, Need, Notice, Order, Place};
 use miyabi_forge::GitHubForge;
@@ -188,11 +188,12 @@ impl Site {
             let change = run.change().and_then(|receipt| receipt.change);
             let concerns = match notice {
                 Notice::Ci { commit, branch } => {
-                    run.report().is_some_and(|report| report.commit.as_str() == commit)
+                    run.is_about_commit(commit)
                         || branch.as_deref().is_some_and(|branch| is_ours(&run, branch))
+                        || looks_at(github, &run, commit).await?
                 }
                 Notice::Change { change: number, .. } | Notice::Review { change: number, .. } => {
-                    change == Some(*number)
+                    run.change_at_hand() == Some(*number)
                 }
                 Notice::Push { branch, .. } => *branch == run.started.base_branch,
             };
@@ -206,7 +207,7 @@ impl Site {
             {
                 answers::by_standing(self, &row, &run, &standing, actor).await?;
             }
-            if run.steps().iter().any(StepState::listens) {
+            if run.listens() {
                 let what = format!("{} {}", delivery.event, delivery.action.as_deref().unwrap_or_default());
                 self.tell(&row, EventBody::Signalled { what: what.trim().to_owned() }).await?;
             }
@@ -255,6 +256,13 @@ impl Site {
         }
         Ok(live)
     }
+}
+
+/// Whether a run that waits was told of a change alone, and the commit is at its head now.
+async fn looks_at(github: &GitHubForge, run: &Run, commit: &str) -> Result<bool, Failure> {
+    let Some(change) = run.change_without_head().filter(|_| run.listens()) else { return Ok(false) };
+    let change = miyabi_core::ports::Forge::change(github, change).await?;
+    Ok(change.is_some_and(|change| change.head_commit.as_str() == commit))
 }
 
 fn is_ours(run: &Run, branch: &str) -> bool {

@@ -1,12 +1,15 @@
 //! What follows from what happens on the forge while a change is open, and how people are asked there.
 
+use miyabi_core::cast::Brief;
 use miyabi_core::decide::decide;
 use miyabi_core::event::{Answer, EventBody};
+use miyabi_core::facts::Fact;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::intent::Write;
-use miyabi_core::plan::{Purpose, Work};
+use miyabi_core::plan::{AgentWork, Plan, Purpose, Step, Work};
 use miyabi_core::report::Measured;
 use miyabi_core::status::Status;
+use miyabi_core::subject::{About, RunSubject};
 use serde_json::{Value, json};
 
 use crate::play::*;
@@ -171,4 +174,39 @@ fn what_a_reviewer_wrote_is_done_by_an_agent() {
     assert_eq!(work.purpose, Purpose::Rework { findings: expected.into() });
     assert_eq!((play.status("change"), play.status("change-2")), (Status::Superseded, Status::Succeeded));
     assert_eq!(play.ended(), Some(Status::Succeeded));
+}
+
+#[test]
+fn a_word_of_a_commit_concerns_the_runs_that_are_about_it() {
+    let head = "a".repeat(40);
+    let mut play = Play::about(Plan::from(Vec::new()), json!({ "pull_request": { "number": 7 } }), &[]);
+    assert_eq!((play.run.change_without_head(), play.run.is_about_commit(&head)), (Some(7), false));
+    play.run.started.subject =
+        Some(RunSubject { about: About::Change { number: 7 }, head: Some(head.as_str().into()) });
+    assert_eq!((play.run.change_without_head(), play.run.is_about_commit(&head)), (None, true));
+    assert!(!play.run.is_about_commit(&"b".repeat(40)));
+    assert_eq!(Play::new(&[]).run.change_without_head(), None);
+}
+
+#[test]
+fn an_agent_for_whom_ci_is_looked_up_listens_until_its_session_begins() {
+    let work = |agent: &str| Work::Agent(AgentWork { agent: agent.to_owned(), skills: Vec::new() });
+    let listens = |facts: &[Fact], attempt_began: bool| {
+        let mut play = Play::of(Plan::from(vec![Step::new("look", work("checker"))]), &[]);
+        let brief = Brief {
+            text: String::new(),
+            adapter: None,
+            answer: None,
+            timeout_secs: None,
+            skills: Vec::new(),
+            facts: facts.to_vec(),
+        };
+        play.run.started.cast.agents.insert("checker".to_owned(), brief);
+        if attempt_began {
+            play.append(EventBody::StepStarted { step: "look".into(), attempt: 1 });
+        }
+        play.run.listens()
+    };
+    assert!(listens(&[Fact::Reviews, Fact::Ci], true));
+    assert!(!listens(&[Fact::Reviews], true) && !listens(&[Fact::Ci], false));
 }
