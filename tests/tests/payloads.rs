@@ -421,12 +421,13 @@ fn a_time_begins_a_flow_and_where_nobody_can_be_asked_people_begin_none() {
         &[
             ("miyabi.toml", "[agent]\ndefault = \"command:cat\"\n"),
             ("agents/reader.md", "---\ndescription: d\n---\nYou read.\n"),
-            ("agents/flows/nightly.yaml", flow),
             ("agents/flows/verify.yaml", VERIFY),
         ],
     )
     .variable("MIYABI_GITHUB_WEBHOOK_SECRET", SECRET);
     let served = Served::start(&env);
+    // It comes while the server runs.
+    env.write("agents/flows/nightly.yaml", flow);
     let mut opened = change("opened", 7, &env.git(&["rev-parse", "HEAD"]), &[], "alice");
     opened["repository"] = json!({ "id": 1, "full_name": "local/repo" });
     assert_eq!(served.deliver("pull_request", "l1", &opened), 202);

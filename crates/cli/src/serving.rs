@@ -35,6 +35,8 @@ use site::{Shared, Site};
 
 /// So many deliveries are looked at together.
 const BATCH: u32 = 100;
+/// How often the files of rules are looked at for new times, in seconds. Times are of whole minutes.
+const LOOK_SECS: i64 = 20;
 /// How long after a failure that may pass a delivery is tried again.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -66,12 +68,7 @@ impl Done {
 impl Serving {
     /// Serves this repository, and those that are enrolled, until it is to stop; at most `serve.max_runs` runs work at
     /// once.
-    pub fn new(
-        context: &Context,
-        home: Arc<Home>,
-        book: Arc<Book>,
-        interrupt: &Arc<Interrupt>,
-    ) -> Result<Self, CliError> {
+    pub fn new(context: &Context, home: Arc<Home>, book: Arc<Book>, interrupt: &Arc<Interrupt>) -> Self {
         let shared = Shared {
             context: context.clone(),
             book,
@@ -80,7 +77,7 @@ impl Serving {
             rested: Arc::new(Notify::new()),
         };
         let enrolment = Enrolment::new(&home);
-        Ok(Self { first: Arc::new(Site::new(home, &shared)?), enrolment, shared })
+        Self { first: Arc::new(Site::new(home, &shared)), enrolment, shared }
     }
 
     /// Goes on with every run that has not ended, then handles what comes in until it is to stop. Returns when no run
@@ -107,7 +104,8 @@ impl Serving {
                 next_sweep = self.after(i64::try_from(home.settings.serve.sweep_secs).unwrap_or(i64::MAX));
             }
             let due = self.handle_all().await;
-            let mut wake = next_sweep;
+            // Flow files and rules may change meanwhile, and with them what is due.
+            let mut wake = next_sweep.min(self.after(LOOK_SECS));
             for site in self.sites() {
                 site.keep_time(now).await;
                 wake = [site.next_wake(), due].into_iter().flatten().fold(wake, Timestamp::min);

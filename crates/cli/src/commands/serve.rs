@@ -70,7 +70,7 @@ pub async fn serve(args: ServeArgs, context: &Context) -> Result<Exit, CliError>
 
     let home = Arc::new(home);
     let interrupt = Arc::new(Interrupt::listen(context.output));
-    let serving = Arc::new(Serving::new(context, Arc::clone(&home), book, &interrupt)?);
+    let serving = Arc::new(Serving::new(context, Arc::clone(&home), book, &interrupt));
     let ports = Ports {
         store: Arc::clone(&home.store),
         deliveries: Arc::clone(&home.deliveries),

@@ -108,7 +108,7 @@ impl Enrolment {
         // Deliveries are kept once, where the server was started.
         home.deliveries = Arc::clone(&first.home.deliveries);
         shared.book.add(&home.repo, &home.root, &home.settings.trigger);
-        let site = Arc::new(Site::new(Arc::new(home), shared)?);
+        let site = Arc::new(Site::new(Arc::new(home), shared));
         {
             let mut state = self.state();
             state.listed.insert(repo.to_ascii_lowercase());

@@ -1,9 +1,11 @@
 //! Rules with a time: at that time, open issues with their labels get a run.
 
+use std::sync::Arc;
+
 use cronexpr::Crontab;
 use jiff::Timestamp;
 use miyabi_core::issue::Issue;
-use miyabi_core::trigger::{On, Place, Rule, Subject, unmet};
+use miyabi_core::trigger::{On, Place, Rule, Subject, TriggerSettings, unmet};
 use miyabi_forge::IssueFilter;
 use tracing::{info, warn};
 
@@ -11,9 +13,12 @@ use super::Site;
 use crate::error::CliError;
 use crate::{starting, times};
 
-/// When which rule is due. A time that passed while nobody served is not made up for.
+/// When which rule is due. A time that passed while nobody served, or before its rule was there, is not made up for.
+#[derive(Default)]
 pub(super) struct Schedule {
     entries: Vec<Entry>,
+    /// The rules as they were read last; none: never.
+    read: Option<Arc<TriggerSettings>>,
 }
 
 struct Entry {
@@ -23,16 +28,31 @@ struct Entry {
 }
 
 impl Schedule {
-    /// The rules with a time. Errors: one that cannot be read.
-    pub(super) fn of(rules: &[Rule], now: Timestamp) -> Result<Self, CliError> {
+    /// Takes the rules as they are now, and gives what cannot be used and was not told before, each in words. A rule
+    /// whose time stays what it was is due when it was.
+    pub(super) fn take(&mut self, rules: &Arc<TriggerSettings>, now: Timestamp) -> Vec<String> {
+        if self.read.as_ref().is_some_and(|read| Arc::ptr_eq(read, rules)) {
+            return Vec::new();
+        }
+        let before = self.read.replace(Arc::clone(rules));
+        let was_told = |broken| before.as_ref().is_some_and(|before| before.broken.contains(broken));
+        let new = rules.broken.iter().filter(|broken| !was_told(*broken));
+        let mut told: Vec<String> = new.map(|broken| format!("{}: {}", broken.from, broken.reason)).collect();
         let mut entries = Vec::new();
-        for rule in rules {
-            if let On::Schedule { cron, .. } = &rule.on {
-                let times = times::parse(cron)?;
-                entries.push(Entry { rule: rule.clone(), next: times::next(&times, now), times });
+        for rule in &rules.rules {
+            let On::Schedule { cron, .. } = &rule.on else { continue };
+            let known =
+                self.entries.iter().find(|known| known.rule.name == rule.name && known.rule.on == rule.on);
+            match times::parse(cron) {
+                Ok(times) => {
+                    let next = known.map_or_else(|| times::next(&times, now), |known| known.next);
+                    entries.push(Entry { rule: rule.clone(), next, times });
+                }
+                Err(error) => told.push(format!("rule {}: {}", rule.name, error.summary())),
             }
         }
-        Ok(Self { entries })
+        self.entries = entries;
+        told
     }
 
     /// When [`due`](Self::due) is worth calling.
@@ -96,20 +116,44 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use miyabi_core::trigger::Broken;
+
     use super::*;
 
     #[test]
     fn a_rule_is_due_once_however_often_its_time_came() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let on = |cron: &str| On::Schedule { cron: cron.to_owned(), labels: vec!["nightly".to_owned()] };
+        let of = |rules: &[Rule], broken: &[Broken]| {
+            let (rules, broken) = (rules.to_vec(), broken.to_vec());
+            Arc::new(TriggerSettings { rules, broken, ..TriggerSettings::default() })
+        };
         let rules =
             [Rule::new("hourly", "issue", on("0 * * * *")), Rule::new("comment", "issue", On::Comment)];
-        let mut schedule = Schedule::of(&rules, at("2026-11-20T01:30:00Z")).unwrap();
+        let mut schedule = Schedule::default();
+        assert_eq!(schedule.take(&of(&rules, &[]), at("2026-11-20T01:30:00Z")), [] as [String; 0]);
         assert_eq!(schedule.next(), Some(at("2026-11-20T02:00:00Z")));
         assert_eq!(schedule.due(at("2026-11-20T01:59:59Z")), []);
         let due = schedule.due(at("2026-11-20T05:10:00Z"));
         assert_eq!(due.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["hourly"]);
         assert_eq!(schedule.next(), Some(at("2026-11-20T06:00:00Z")));
-        assert!(Schedule::of(&[Rule::new("x", "issue", on("soon"))], at("2026-11-20T01:30:00Z")).is_err());
+        // Another rule comes, and a file that cannot be used is told of once.
+        let broken = Broken { rule: "x".to_owned(), from: "x.yaml".to_owned(), reason: "no flow".to_owned() };
+        let now = at("2026-11-20T06:10:00Z");
+        let more = [&[Rule::new("half", "issue", on("30 * * * *"))], &rules[..]].concat();
+        assert_eq!(schedule.take(&of(&more, std::slice::from_ref(&broken)), now), ["x.yaml: no flow"]);
+        assert_eq!(schedule.take(&of(&more, std::slice::from_ref(&broken)), now), [] as [String; 0]);
+        assert_eq!(schedule.next(), Some(at("2026-11-20T06:00:00Z")), "what was due is not forgotten");
+        let due = schedule.due(now);
+        assert_eq!(due.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["hourly"]);
+        assert_eq!(
+            schedule.next(),
+            Some(at("2026-11-20T06:30:00Z")),
+            "a time before it came is not made up for"
+        );
+        // One that went is not due any more; a time that is none keeps nothing else back.
+        let told = schedule.take(&of(&[Rule::new("x", "issue", on("soon")), rules[0].clone()], &[]), now);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(schedule.next(), Some(at("2026-11-20T07:00:00Z")));
     }
 }

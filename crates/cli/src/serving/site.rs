@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::lock;
-use crate::triggers::{self, Book};
+use crate::triggers::Book;
 use crate::wiring::Home;
 
 /// What all sites of a server share.
@@ -40,16 +40,26 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Nothing is done yet. Errors: a rule with a time that cannot be read.
-    pub(super) fn new(home: Arc<Home>, shared: &Shared) -> Result<Self, CliError> {
-        let schedule = Schedule::of(&triggers::load(&home)?.rules, home.clock.now())?;
-        Ok(Self {
+    /// Nothing is done yet.
+    pub(super) fn new(home: Arc<Home>, shared: &Shared) -> Self {
+        let site = Self {
             context: shared.context.clone(),
             drivers: Drivers::new(Arc::clone(&home), shared),
             book: Arc::clone(&shared.book),
-            schedule: Mutex::new(schedule),
+            schedule: Mutex::default(),
             home,
-        })
+        };
+        site.look_at_rules(site.home.clock.now());
+        site
+    }
+
+    /// Takes times from the rules as their files are now; what is wrong with them is told once.
+    fn look_at_rules(&self, now: Timestamp) {
+        let rules = self.book.of(Some(&self.home.repo));
+        let told = self.schedule.lock().unwrap_or_else(PoisonError::into_inner).take(&rules, now);
+        for why in told {
+            warn!(repo = self.home.repo, "a rule of {} cannot be used: {why}", self.home.repo);
+        }
     }
 
     /// Goes on with every run that has not ended.
@@ -68,6 +78,7 @@ impl Site {
 
     /// Does what the time asks for.
     pub(super) async fn keep_time(&self, now: Timestamp) {
+        self.look_at_rules(now);
         let due = self.schedule.lock().unwrap_or_else(PoisonError::into_inner).due(now);
         for rule in due {
             if let Err(error) = self.on_time(&rule).await {
