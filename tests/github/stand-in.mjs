@@ -8,6 +8,9 @@
 // `{ method, path, kind }` disturbs the first request that each of them fits (`path` is a pattern), `GET /_requests` tells
 // all writes that reached the API.
 //
+// `POST /_git_v0`: from then on git is answered as by an older server, which gives out nothing but what a ref of its own
+// leads to.
+//
 // With `"checked": true` every request passes through Prism, which holds it against GitHub's own description of its
 // API; `GET /_requests` tells the violations.
 //
@@ -155,6 +158,7 @@ async function statusesOf(request, response, repo, rest, body) {
   return say(201, statuses[0]);
 }
 
+let is_old = false;
 let faults = [];
 const requests = [];
 const violations = [];
@@ -365,7 +369,7 @@ function repository(name, bare) {
         REQUEST_METHOD: request.method,
         CONTENT_TYPE: request.headers["content-type"] ?? "",
         HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
-        HTTP_GIT_PROTOCOL: request.headers["git-protocol"] ?? "",
+        HTTP_GIT_PROTOCOL: (is_old ? undefined : request.headers["git-protocol"]) ?? "",
         REMOTE_USER: "miyabi",
       },
     });
@@ -429,6 +433,11 @@ server.on("request", async (request, response) => {
     const body = Buffer.concat(parts);
     if (url.pathname === "/_faults") {
       faults = JSON.parse(body.toString());
+      response.end("{}");
+      return;
+    }
+    if (url.pathname === "/_git_v0") {
+      is_old = true;
       response.end("{}");
       return;
     }
