@@ -127,3 +127,45 @@ fn a_run_of_an_issue_whose_plan_grew() {
     assert_eq!(run.status(), Status::Cancelled);
     the_views_tell_the_same(&env, &run);
 }
+
+#[test]
+fn a_run_in_which_a_step_took_the_place_of_another_one() {
+    let env = TestEnv::with_crate(PROGRAM);
+    env.write("miyabi.toml", "[policy]\nmerge_from = 80\nsimple_below = 0.0\n");
+    let write =
+        |step: &str, text: &str| format!("{step}:\n  - write: {{ path: motto.md, content: {text} }}\n");
+    let words = [("task-1-1", "calm"), ("task-1-2", "bold")];
+    let resolved = |(step, _): &(&str, &str)| write(&format!("{step}.resolve-1"), "both");
+    let playbook: String =
+        words.iter().map(|(step, text)| write(step, text)).chain(words.iter().map(resolved)).collect();
+    env.write("playbook.yaml", &playbook);
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--message", "Rules"]);
+    env.miyabi(["issue", "new", "--title", "A motto", "--body", "- [ ] One\n- [ ] Two\n"]).expect(0);
+    env.miyabi(["run", "issue", "1", "--agent", "scripted:playbook.yaml"]).expect(0);
+    let run = folded(&env, "1");
+    let replaced = run.steps().iter().find_map(|state| state.superseded_by.clone()).unwrap();
+    let waited = run.steps().iter().filter(|state| state.step.needs.contains(&replaced)).count();
+    assert!(waited > 0, "what waited for the one waits for the other");
+    the_views_tell_the_same(&env, &run);
+}
+
+#[test]
+fn a_run_whose_step_opened_a_change() {
+    let flow = "name: tidy\nsteps:\n  - name: tidy\n    agent: tidier\n    actions: [{ open_change: { title: t, body: b } }]\n  - name: next\n    agent: reader\n    input: ${steps.tidy.output.change.number}\n";
+    let env = TestEnv::new(
+        PROGRAM,
+        &[
+            ("agents/tidier.md", "---\ndescription: d\nadapter: command:sh tidy.sh\n---\nTidy.\n"),
+            ("agents/reader.md", "---\ndescription: d\nadapter: command:cat\n---\nRead.\n"),
+            ("agents/flows/tidy.yaml", flow),
+            ("tidy.sh", "echo x > note.txt\necho done\n"),
+        ],
+    );
+    env.write("p.json", "{}");
+    env.miyabi(["flow", "run", "tidy", "--payload", "p.json", "--agent", "command:cat"]).expect(0);
+    let run = folded(&env, "1");
+    let output = run.steps()[0].output().unwrap();
+    assert_eq!((&output["change"]["number"], &output["text"]), (&json!(1), &json!("done")));
+    the_views_tell_the_same(&env, &run);
+}

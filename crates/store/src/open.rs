@@ -28,6 +28,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/20261122005500_subjects.sql")),
     M::up(include_str!("../migrations/20261122006000_views.sql")),
     M::up(include_str!("../migrations/20261122010000_stories.sql")),
+    M::up(include_str!("../migrations/20261122015000_views_follow.sql")),
 ];
 
 /// A connection for writing to the database at `path`, which is made if it is not there, with today's schema.

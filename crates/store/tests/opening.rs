@@ -56,11 +56,11 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let (error, failure) = refused(&path);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 7, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 8, .. }), "{error:?}");
     assert_eq!(failure.class, FailureClass::Input);
     assert_eq!(
         failure.message,
-        format!("open database `{}`: its schema is version 99, this miyabi knows 7", path.display())
+        format!("open database `{}`: its schema is version 99, this miyabi knows 8", path.display())
     );
     assert_eq!(failure.hint.as_deref(), Some("use the newer miyabi that wrote it"));
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -132,7 +132,7 @@ fn an_empty_file_becomes_a_database() {
     drop(SqliteStore::open(&path).unwrap());
     drop(SqliteStore::open(&path).unwrap());
     let version = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0));
-    assert_eq!(version, Ok(7));
+    assert_eq!(version, Ok(8));
 }
 
 #[tokio::test]
