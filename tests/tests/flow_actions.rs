@@ -465,3 +465,24 @@ fn a_merge_that_nobody_heard_of_is_found_after_a_kill() {
     assert!(!now["merged_at"].is_null(), "{now}");
     assert_eq!(events(&github.env, "run_finished")[0]["status"], "succeeded");
 }
+
+#[test]
+fn a_change_that_nobody_heard_of_is_found_after_a_kill() {
+    if !is_here_or_say() {
+        return;
+    }
+    let github = on_github(&TIDY.replace("      - run_check: { check: right note }\n", ""));
+    let lost = json!([{ "method": "POST", "path": "/pulls$", "kind": "lost" }]);
+    github.ask(ALICE, "POST", "/_faults", Some(&lost));
+    let agent = tidies(&github.env, "notes/right.md", "右\n");
+    let mut first = github.env.start(["flow", "run", "marks", "--payload", "p.json", "--agent", &agent]);
+    let pulls = || github.of_repo(ALICE, "GET", "/pulls?state=all", None).as_array().unwrap().len();
+    eventually("the change is there", || pulls() == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(events(&github.env, "intent_done"), Vec::<Value>::new(), "it was killed before that");
+    github.env.miyabi(["resume", "1"]).expect(0);
+    assert_eq!((pulls(), events(&github.env, "session_started").len()), (1, 1));
+    assert_eq!(events(&github.env, "intent_done")[0]["receipt"]["found"], true);
+    assert_eq!(github.env.git(&["branch", "--format=%(refname:short)"]), "main");
+}
