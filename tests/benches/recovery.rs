@@ -48,6 +48,7 @@ impl StepRunner for Tasks {
                 base: fixtures::commit(0),
                 resumes: None,
                 transcript: "/repo/.miyabi/runs/x/task-500-1.1.log".into(),
+                given: Vec::new(),
             };
             progress.tell(EventBody::SessionStarted(Box::new(started))).await;
             let usage = Usage { input_tokens: Some(90_000), output_tokens: Some(4_000), ..Usage::default() };

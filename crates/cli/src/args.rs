@@ -45,6 +45,8 @@ pub enum Command {
     Agent(commands::agent::AgentArgs),
     /// List skills
     Skill(commands::skill::SkillArgs),
+    /// Find again what past runs did
+    Knowledge(commands::knowledge::KnowledgeArgs),
     /// Show the labels of miyabi, and bring a repository's up to date
     Labels(commands::labels::LabelsArgs),
     /// Start a run

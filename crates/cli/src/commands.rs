@@ -14,6 +14,7 @@ pub mod flow;
 pub mod gc;
 pub mod init;
 pub mod issue;
+pub mod knowledge;
 pub mod labels;
 pub mod log;
 pub mod pages;

@@ -15,6 +15,7 @@ pub mod global;
 pub mod hosting;
 pub mod interrupt;
 pub mod issue_ref;
+mod knowing;
 pub mod lock;
 pub mod logging;
 pub mod machine;
@@ -123,6 +124,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Story(args) => commands::story::story(args, context).await,
         Command::Agent(args) => commands::agent::agent(args, context).await,
         Command::Skill(args) => commands::skill::skill(args, context).await,
+        Command::Knowledge(args) => commands::knowledge::knowledge(args, context).await,
         Command::Labels(args) => commands::labels::labels(args, context).await,
         Command::Run(args) => commands::run::run(args, context).await,
         Command::Status(args) => commands::status::status(args, context).await,

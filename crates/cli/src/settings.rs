@@ -45,6 +45,8 @@ pub struct Settings {
     pub flow: FlowSettings,
     /// The server.
     pub serve: ServeSettings,
+    /// What is remembered of past runs.
+    pub knowledge: KnowledgeSettings,
     /// Mail.
     pub notify: NotifySettings,
     /// Where each value came from, by key.
@@ -207,6 +209,18 @@ pub struct ServeSettings {
     pub debounce_secs: u64,
 }
 
+/// What is remembered of past runs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnowledgeSettings {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Where the local index is.
+    pub folder: String,
+    /// What the names of collections on a server begin with.
+    pub collection: String,
+}
+
 /// Mail.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -325,6 +339,7 @@ fn resolve(layers: Vec<Layer>) -> Result<Settings, SettingsError> {
         trigger: section(&mut sections, "trigger")?,
         flow: section(&mut sections, "flow")?,
         serve: section(&mut sections, "serve")?,
+        knowledge: section(&mut sections, "knowledge")?,
         notify: section(&mut sections, "notify")?,
         origins,
         values,

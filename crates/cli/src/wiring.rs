@@ -11,8 +11,8 @@ use miyabi_core::containment::{Bounds, Network};
 use miyabi_core::failure::Failure;
 use miyabi_core::intent::Channel;
 use miyabi_core::ports::{
-    Agents, Boxes, Checks, Clock, Contents, Deliveries, Forge, Keepsakes, Keys, LocalRecords, NoKeys, Notify,
-    Patches, Store, Stories, Worktrees,
+    Agents, Boxes, Checks, Clock, Contents, Deliveries, Forge, Keepsakes, Keys, Knowledge, LocalRecords,
+    NoKeys, Notify, Patches, Store, Stories, Worktrees,
 };
 use miyabi_core::redact::Redactor;
 use miyabi_engine::{Admission, BuiltIn, Engine, Observer, World};
@@ -29,7 +29,7 @@ use crate::error::CliError;
 use crate::machine::ThisMachine;
 use crate::settings::Settings;
 use crate::surroundings::{FileJournal, SystemClock, Uuids};
-use crate::{hosting, messengers};
+use crate::{hosting, knowing, messengers};
 
 /// What a command will do to the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Home {
     pub agents: Arc<dyn Agents>,
     /// Tools that measure.
     pub checks: Arc<dyn Checks>,
+    /// What is remembered of past runs.
+    pub knowledge: Arc<dyn Knowledge>,
     /// Mail and chat.
     notify: Arc<dyn Notify>,
     /// The ways by which people are told of new runs.
@@ -156,6 +158,7 @@ impl Home {
             checks: Arc::new(
                 ToolChecks::new(check_options(&root, &shared, &settings)).within(Arc::clone(&boxes)),
             ),
+            knowledge: knowing::knowledge(context, &root, &settings.knowledge, &redactor),
             store,
             worktrees,
             contents,
@@ -193,6 +196,7 @@ impl Home {
             contents: Arc::clone(&self.contents),
             stories: Arc::clone(&self.stories),
             agents: Arc::clone(&self.agents),
+            knowledge: Arc::clone(&self.knowledge),
             checks: Arc::clone(&self.checks),
             notify: Arc::clone(&self.notify),
             journal: Arc::new(FileJournal::new(self.root.join(".ai").join("logs"))),

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::ids::{Attempt, CommitId, EscalationId, IntentId, RunId, RunNumber, SessionId, StepId};
 use crate::intent::{Channel, Intent, Receipt};
 use crate::issue::Issue;
+use crate::knowledge::RecordId;
 use crate::plan::{Extension, Plan};
 use crate::policy::Policy;
 use crate::session::{Adapter, ProcessMark, SessionEnd, Usage};
@@ -266,6 +267,9 @@ pub struct SessionStarted {
     pub resumes: Option<SessionId>,
     /// Its raw output.
     pub transcript: PathBuf,
+    /// Records of past runs that its prompt shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<RecordId>,
 }
 
 /// An agent program that ended.

@@ -18,6 +18,7 @@ pub mod flow;
 pub mod ids;
 pub mod intent;
 pub mod issue;
+pub mod knowledge;
 pub mod labels;
 pub mod model;
 pub mod naming;

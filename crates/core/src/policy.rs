@@ -81,6 +81,10 @@ pub struct Policy {
     pub grace_secs: u64,
     /// How long an agent may neither print anything nor use a processor, in seconds; 0: as long as it likes.
     pub stall_secs: u64,
+    /// So much of past runs is shown to agents that plan or write, in tokens; 0: nothing.
+    pub knowledge_tokens: u32,
+    /// Repos whose past is shown besides the run's own; `*` stands for any part of a name.
+    pub knowledge_see: Vec<String>,
     /// The newest output of a session that is kept, in MB; up to twice as much is on the disk; 0: all of it.
     pub transcript_mb: u32,
     /// Attempts of one task, or reviews of a change, that may find the very same before a person is asked; 0: any number.
@@ -156,6 +160,8 @@ impl Default for Policy {
             check_deadline_secs: 1800,
             grace_secs: 5,
             stall_secs: 1800,
+            knowledge_tokens: 1500,
+            knowledge_see: Vec::new(),
             transcript_mb: 50,
             same_failures: 2,
             breaker_tasks: 3,

@@ -11,6 +11,7 @@ pub use reader::read_tasks;
 
 use crate::analysis::Kind;
 use crate::ids::{CommitId, SessionId, StepId};
+use crate::knowledge::RecordId;
 use crate::status::Status;
 
 /// A step that decomposition added: one piece of work for one agent in one worktree.
@@ -89,6 +90,9 @@ pub struct AgentResult {
     pub tokens: Option<u64>,
     /// Cost in US dollars, as the program states it.
     pub cost_usd: Option<f64>,
+    /// Records of past runs that the agent was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<RecordId>,
     /// The agent's last words; data, never proof.
     pub last_message: Option<String>,
 }

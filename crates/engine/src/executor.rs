@@ -5,14 +5,18 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miyabi_core::event::EventBody;
 use miyabi_core::ids::{EscalationId, RunId};
-use miyabi_core::ports::{Agents, Clock, Forge, Notify, Stop, Store, StoreError, Worktrees};
+use miyabi_core::ports::{
+    Agents, Clock, Forge, Knowledge, NoKnowledge, Notify, Stop, Store, StoreError, Worktrees,
+};
 use miyabi_core::redact::Redactor;
 use miyabi_core::run::{Run, fold};
 use miyabi_core::status::Status;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::admission::Admission;
 use crate::drive::{Drive, next_event};
+use crate::remember::remember;
 use crate::steps::StepRunner;
 use crate::{EngineError, Observer, writer};
 
@@ -40,6 +44,7 @@ pub struct Engine {
     pub(crate) forge: Arc<dyn Forge>,
     pub(crate) notify: Arc<dyn Notify>,
     pub(crate) worktrees: Option<Arc<dyn Worktrees>>,
+    pub(crate) knowledge: Arc<dyn Knowledge>,
     pub(crate) agents: Arc<dyn Agents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runner: Arc<dyn StepRunner>,
@@ -54,7 +59,8 @@ impl Engine {
         let (forge, agents, clock) =
             (Arc::clone(&world.forge), Arc::clone(&world.agents), Arc::clone(&world.clock));
         let (notify, worktrees) = (Arc::clone(&world.notify), Some(Arc::clone(&world.worktrees)));
-        Self { notify, worktrees, ..Self::over(store, forge, agents, clock, runner) }
+        let knowledge = Arc::clone(&world.knowledge);
+        Self { notify, worktrees, knowledge, ..Self::over(store, forge, agents, clock, runner) }
     }
 
     /// An engine over the ports that it uses itself; it tells nobody anything beside the forge.
@@ -72,6 +78,7 @@ impl Engine {
             forge,
             notify,
             worktrees: None,
+            knowledge: Arc::new(NoKnowledge),
             agents,
             clock,
             runner,
@@ -125,7 +132,18 @@ impl Engine {
     ///
     /// The caller holds the run's lock: nobody else drives it. Attempts of an earlier process are recorded as lost,
     /// their processes ended, and open writes are looked up and done.
-    pub async fn drive(&self, run: &RunId, mut stop: Stop) -> Result<Rest, EngineError> {
+    /// What is to be learned from it is remembered when it ends or asks; that it cannot be keeps nothing back.
+    pub async fn drive(&self, run: &RunId, stop: Stop) -> Result<Rest, EngineError> {
+        let rest = self.to_rest(run, stop).await?;
+        if matches!(rest, Rest::Ended(_) | Rest::Asking(_))
+            && let Err(failure) = remember(self.store.as_ref(), self.knowledge.as_ref(), run).await
+        {
+            warn!(run.id = %run, %failure, "what is to be learned from the run could not be remembered yet");
+        }
+        Ok(rest)
+    }
+
+    async fn to_rest(&self, run: &RunId, mut stop: Stop) -> Result<Rest, EngineError> {
         let Some(state) = self.read(run).await? else { return Err(StoreError::NoRun(run.clone()).into()) };
         let (sender, mut messages) = mpsc::channel(1024);
         let mut drive = Drive::new(self, state, sender);

@@ -6,6 +6,7 @@ mod drive;
 mod executor;
 mod measure;
 mod message;
+mod remember;
 mod steps;
 mod writer;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use miyabi_core::event::Event;
 use miyabi_core::ids::StepId;
 use miyabi_core::ports::{
-    Agents, Checks, Clock, Contents, Forge, Ids, Journal, Notify, StoreError, Stories, Worktrees,
+    Agents, Checks, Clock, Contents, Forge, Ids, Journal, Knowledge, Notify, StoreError, Stories, Worktrees,
 };
 use miyabi_core::run::{Illegal, Run};
 use miyabi_core::session::AgentEvent;
@@ -24,6 +25,7 @@ use miyabi_core::status::Status;
 pub use admission::Admission;
 pub use executor::{Engine, Rest};
 pub use measure::Measuring;
+pub use remember::{CaughtUp, catch_up};
 pub use steps::{BuiltIn, Job, Outcome, Progress, StepRunner, Working};
 
 /// The world as the built-in steps need it.
@@ -39,6 +41,8 @@ pub struct World {
     pub stories: Arc<dyn Stories>,
     /// Coding programs.
     pub agents: Arc<dyn Agents>,
+    /// What is remembered of past runs.
+    pub knowledge: Arc<dyn Knowledge>,
     /// Tools that measure.
     pub checks: Arc<dyn Checks>,
     /// Mail and chat.

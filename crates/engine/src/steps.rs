@@ -7,6 +7,7 @@ mod facts;
 mod finish;
 mod merge;
 mod offering;
+mod past;
 mod planning;
 mod reading;
 mod review;

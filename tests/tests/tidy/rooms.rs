@@ -30,8 +30,9 @@ const ROOMS: [(&str, &[&str]); 16] = [
 const UNSHIPPED: [&str; 2] = ["miyabi-testkit", "miyabi-tests"];
 
 /// Libraries that speak to one outside thing, and the rooms that know it.
-const FENCED: [(&str, &[&str]); 10] = [
+const FENCED: [(&str, &[&str]); 11] = [
     ("lettre", &["miyabi-notify"]),
+    ("qdrant-client", &["miyabi-retrieval"]),
     ("landlock", &["miyabi-contain"]),
     ("rusqlite", &["miyabi-store"]),
     ("rusqlite_migration", &["miyabi-store"]),

@@ -1,5 +1,8 @@
 //! Every template as people will see it rendered, and what happens with values that want to be more than data.
 
+mod missing;
+mod past;
+
 use serde_json::json;
 
 use super::*;
@@ -29,6 +32,7 @@ fn values() -> Value {
         "attempt": 2,
         "checks": ["cargo test --all-targets"],
         "findings": ["src/password.rs:3: unused import"],
+        "past": [],
         "conflict_files": [
             {
                 "path": "src/lib.rs",
@@ -458,24 +462,6 @@ fn two_megabytes_are_no_matter() {
     let body = "長い話。\"$(x)\"\n".repeat(120_000);
     assert!(body.len() > 2_000_000);
     assert!(built_in("codegen", &with("/issue/body", json!(body))).contains(&body));
-}
-
-#[test]
-fn what_is_missing_is_told() {
-    let mut values = values();
-    values["task"].as_object_mut().unwrap().remove("acceptance");
-    let missing = failure("codegen", &values);
-    assert_eq!(missing.class, FailureClass::Input);
-    insta::assert_snapshot!(missing.message, @"render template `codegen` at `{% if task.acceptance %}`: undefined value (in codegen:30)");
-
-    let mut values = self::values();
-    values.as_object_mut().unwrap().remove("analysis");
-    let missing = failure("analyst", &values);
-    insta::assert_snapshot!(missing.message, @"render template `analyst` at `${ analysis | json }`: undefined value (in analyst:31)");
-
-    for name in ["none", "", "../codegen", "codegen.md", "コード"] {
-        assert_eq!(failure(name, &values).message, format!("find template `{name}`"));
-    }
 }
 
 #[test]

@@ -71,6 +71,6 @@ mod tests {
         let known = crate::settings::Layer::defaults();
         let layer = crate::settings::Layer::parse(&commented(), std::path::Path::new("miyabi.toml"), &known);
         assert_eq!(layer, Ok(crate::settings::Layer::default()));
-        assert_eq!(commented().lines().filter(|line| line.starts_with('[')).count(), 10);
+        assert_eq!(commented().lines().filter(|line| line.starts_with('[')).count(), 11);
     }
 }

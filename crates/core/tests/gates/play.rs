@@ -240,6 +240,7 @@ impl Play {
             base: CommitId::new("0".repeat(40)),
             resumes: None,
             transcript: "/t".into(),
+            given: Vec::new(),
         };
         self.append(EventBody::SessionStarted(Box::new(started)));
         self.now += SignedDuration::from_secs(60);

@@ -48,7 +48,7 @@ pub(super) fn record(world: World, job: &Job<'_>) -> Working {
             world.journal.record(at, session.id.as_str(), &journal_entry(&facts)).await?;
             entries += 1;
         }
-        Ok(json!({ "entries": entries, "knowledge": "not configured" }))
+        Ok(json!({ "entries": entries }))
     })
 }
 

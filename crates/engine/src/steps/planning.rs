@@ -3,12 +3,15 @@
 use miyabi_core::analysis::{Analysis, read_issue};
 use miyabi_core::autonomy;
 use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::issue::Issue;
 use miyabi_core::naming;
 use miyabi_core::run::{Run, StepState};
 use miyabi_core::task::{Decomposition, Task, TaskProblem, check_tasks, read_tasks};
+use miyabi_core::untrusted::visible;
 use miyabi_core::worktree::WorktreeSpec;
 use serde_json::json;
 
+use super::past::Memory;
 use super::session::Seat;
 use super::{Job, Outcome, Working, ready};
 use crate::World;
@@ -17,11 +20,15 @@ use crate::World;
 pub(super) fn analyse(world: World, job: &Job<'_>) -> Working {
     let issue = job.run.started.issue.clone();
     let Some(planner) = job.run.started.planner.clone() else { return ready(to_value(&read_issue(&issue))) };
-    let seat = Seat::of(&world, job);
+    let mut seat = Seat::of(&world, job);
+    let memory = Memory::of(job.run);
     let spec = integration(job.run, job);
     let findings = wrong_before(job.state);
     Box::pin(async move {
-        let values = json!({ "issue": issue, "analysis": read_issue(&issue), "findings": findings });
+        let past = memory.like(&world, &asked(&issue)).await;
+        seat.given = past.given;
+        let analysis = read_issue(&issue);
+        let values = json!({ "issue": issue, "analysis": analysis, "findings": findings, "past": past.runs });
         let worktree = world.worktrees.open(&spec).await?;
         let mut analysis: Analysis = seat.ask(&world, &planner, &worktree, "analyst", values).await?;
         if !(0.0..=10.0).contains(&analysis.complexity) {
@@ -46,7 +53,8 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
     // What is one task needs nobody who takes it apart.
     let several = analysis.complexity >= policy.simple_below && !autonomy::is_hotfix(&issue);
     let planner = job.run.started.planner.clone().filter(|_| several);
-    let seat = Seat::of(&world, job);
+    let mut seat = Seat::of(&world, job);
+    let memory = Memory::of(job.run);
     let spec = integration(job.run, job);
     let findings = wrong_before(job.state);
     Box::pin(async move {
@@ -55,7 +63,10 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
             None => read_tasks(&issue, &analysis, &policy),
             Some(planner) => {
                 let spec = WorktreeSpec { keep_work: true, ..spec };
-                let values = json!({ "issue": issue, "analysis": analysis, "findings": findings });
+                let past = memory.like(&world, &asked(&issue)).await;
+                seat.given = past.given;
+                let values =
+                    json!({ "issue": issue, "analysis": analysis, "findings": findings, "past": past.runs });
                 let worktree = world.worktrees.open(&spec).await?;
                 let answer: Decomposition =
                     seat.ask(&world, planner, &worktree, "coordinator", values).await?;
@@ -92,6 +103,11 @@ fn integration(run: &Run, job: &Job<'_>) -> WorktreeSpec {
         base: run.started.base_commit.clone(),
         keep_work: false,
     }
+}
+
+/// What an issue is about, in words.
+fn asked(issue: &Issue) -> String {
+    format!("{}\n{}", issue.title, visible(&issue.body))
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Outcome {

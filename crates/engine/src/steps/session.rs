@@ -8,6 +8,7 @@ use miyabi_core::containment::Containment;
 use miyabi_core::event::{EventBody, SessionEnded, SessionStarted};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{Attempt, RunId, SessionId, StepId};
+use miyabi_core::knowledge::RecordId;
 use miyabi_core::ports::SessionWatch;
 use miyabi_core::run::Run;
 use miyabi_core::session::{
@@ -48,6 +49,8 @@ pub(super) struct Seat {
     pub state: PathBuf,
     /// The session that was ended in the middle, and what its program called it.
     pub resumes: Option<(SessionId, String)>,
+    /// Records of past runs that its prompt shows.
+    pub given: Vec<RecordId>,
     pub progress: Progress,
     pub stop: watch::Receiver<bool>,
 }
@@ -70,6 +73,7 @@ impl Seat {
             transcript: world.transcripts.join(run.id.as_str()).join(file),
             state: world.transcripts.join(run.id.as_str()).join(format!("{}.state", state.step.id)),
             resumes: None,
+            given: Vec::new(),
             progress: job.progress.clone(),
             stop: job.stop.clone(),
         }
@@ -284,6 +288,7 @@ impl SessionWatch for Watch<'_> {
             base: self.worktree.base.clone(),
             resumes: self.seat.resumes.as_ref().map(|(session, _)| session.clone()),
             transcript: self.seat.transcript.clone(),
+            given: self.seat.given.clone(),
         };
         if self.told.set(()).is_ok() {
             self.seat.progress.tell(EventBody::SessionStarted(Box::new(started))).await;

@@ -21,6 +21,7 @@ use miyabi_core::status::Status;
 use miyabi_core::task::AgentResult;
 use miyabi_core::worktree::{CommitSpec, Committed, Worktree, WorktreeSpec};
 
+use super::past::Memory;
 use super::session::Seat;
 use super::{Job, Outcome, Working, stop};
 use crate::World;
@@ -51,6 +52,7 @@ struct Attempt {
     left_at: Option<CommitId>,
     /// A person mended it: their work is taken, no agent starts.
     by_person: Option<Answer>,
+    memory: Memory,
     at: Timestamp,
 }
 
@@ -82,6 +84,7 @@ pub(super) fn start(world: World, work: &TaskWork, job: &Job<'_>) -> Working {
         findings,
         left_at: resumes.or(last.filter(|_| mends)).map(|session| session.base.clone()),
         by_person: state.answer.clone().filter(|_| mends),
+        memory: Memory::of(run),
         at: state.started_at.unwrap_or(run.last_at),
     };
     Box::pin(attempt.run())
@@ -97,6 +100,12 @@ fn interrupted<'a>(run: &'a Run, state: &StepState) -> Option<&'a SessionState> 
 }
 
 impl Attempt {
+    /// What the task is about, in words.
+    fn asked(&self) -> String {
+        let task = &self.work.task;
+        format!("{}\n{}\n{}\n{}", task.title, self.issue.title, task.description, task.files.join("\n"))
+    }
+
     async fn run(mut self) -> Outcome {
         let worktrees = &self.world.worktrees;
         let into = naming::integration_branch(self.issue.number);
@@ -126,7 +135,9 @@ impl Attempt {
         let outcome = match &self.by_person {
             Some(_) => None,
             None => {
-                let prompt = self.prepare(&worktree, &conflicts).await?;
+                let past = self.memory.like(&self.world, &self.asked()).await;
+                self.seat.given.clone_from(&past.given);
+                let prompt = self.prepare(&worktree, &conflicts, &past.runs).await?;
                 let seat = self.seat.clone();
                 let (seat, outcome) = seat.go_on(&self.world, &self.adapter, &worktree, prompt).await?;
                 self.seat = seat;
@@ -207,6 +218,7 @@ impl Attempt {
             duration_ms: outcome.as_ref().map_or(0, |outcome| outcome.duration_ms),
             tokens: (!tokens.is_empty()).then(|| tokens.iter().sum()),
             cost_usd: usage.cost_usd,
+            given: self.seat.given.clone(),
             last_message: outcome.and_then(|outcome| outcome.last_message),
         };
         serde_json::to_value(&result).map_err(|error| Failure::caused(FailureClass::Internal, &error))

@@ -5,6 +5,7 @@ use miyabi_core::context::{
     WorktreeInfo,
 };
 use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::knowledge::Past;
 use miyabi_core::plan::Purpose;
 use miyabi_core::ports::Scope;
 use miyabi_core::worktree::{ConflictFile, Worktree};
@@ -30,8 +31,9 @@ impl Attempt {
         &self,
         worktree: &Worktree,
         conflicts: &[ConflictFile],
+        past: &[Past],
     ) -> Result<String, Failure> {
-        let context = self.context(worktree);
+        let context = self.context(worktree, past);
         let template = match self.work.purpose {
             Purpose::Implement if self.findings.is_empty() => "codegen",
             Purpose::Implement | Purpose::Rework { .. } => "rework",
@@ -60,6 +62,7 @@ impl Attempt {
             "attempt": self.seat.attempt,
             "checks": context.config.checks,
             "findings": self.findings,
+            "past": past,
             "fence": self.world.ids.new_id(),
             "conflict_files": conflicts,
         });
@@ -72,7 +75,7 @@ impl Attempt {
         Ok(prompt)
     }
 
-    fn context(&self, worktree: &Worktree) -> AgentContext {
+    fn context(&self, worktree: &Worktree, past: &[Past]) -> AgentContext {
         let task = &self.work.task;
         AgentContext {
             agent_type: task.agent.clone(),
@@ -99,7 +102,7 @@ impl Attempt {
                 attempt: self.seat.attempt,
                 checks: self.world.checks.commands(&worktree.path, Scope::Task),
                 findings: self.findings.clone(),
-                similar: Vec::new(),
+                similar: past.iter().map(Past::line).collect(),
             },
             prompt_path: CONTEXT_PROMPT.to_owned(),
             worktree_info: WorktreeInfo {

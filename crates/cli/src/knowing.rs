@@ -1,0 +1,139 @@
+//! What is remembered of past runs, on the store that the settings and the environment name. It is opened when it is
+//! first asked, so that commands which do not need it cost nothing.
+//!
+//! The one place that reads where a Qdrant server is and what it wants to be shown.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::RunId;
+use miyabi_core::knowledge::{
+    Found, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, Remembered,
+};
+use miyabi_core::ports::{Knowledge, NoKnowledge};
+use miyabi_core::redact::Redactor;
+use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
+use tokio::sync::OnceCell;
+
+use secrecy::SecretString;
+
+use crate::context::Context;
+use crate::settings::KnowledgeSettings;
+
+/// The address of a Qdrant server's gRPC.
+const QDRANT_URL: &str = "MIYABI_QDRANT_URL";
+/// What it wants to be shown.
+const QDRANT_API_KEY: &str = "MIYABI_QDRANT_API_KEY";
+/// How long one request to it may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The knowledge that the settings name.
+pub(crate) fn knowledge(
+    context: &Context,
+    root: &Path,
+    settings: &KnowledgeSettings,
+    redactor: &Arc<Redactor>,
+) -> Arc<dyn Knowledge> {
+    if !settings.enabled {
+        return Arc::new(NoKnowledge);
+    }
+    let place = match context.var(QDRANT_URL) {
+        None => Place::Folder(root.join(&settings.folder)),
+        Some(url) => Place::Server(QdrantSettings {
+            url: url.to_owned(),
+            api_key: context.var(QDRANT_API_KEY).map(|key| SecretString::from(key.to_owned())),
+            prefix: settings.collection.clone(),
+            timeout: DEADLINE,
+            maker: None,
+        }),
+    };
+    Arc::new(Lazy { place, redactor: Arc::clone(redactor), opened: OnceCell::new() })
+}
+
+/// Where it is kept.
+enum Place {
+    Folder(PathBuf),
+    Server(QdrantSettings),
+}
+
+struct Lazy {
+    place: Place,
+    redactor: Arc<Redactor>,
+    opened: OnceCell<KnowledgeIndex>,
+}
+
+impl Lazy {
+    async fn index(&self) -> Result<&KnowledgeIndex, Failure> {
+        self.opened.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<KnowledgeIndex, Failure> {
+        let shelf: Arc<dyn Shelf> = match &self.place {
+            Place::Server(server) => Arc::new(QdrantShelf::open(server.clone()).await?),
+            Place::Folder(folder) => {
+                let folder = folder.clone();
+                let opened = tokio::task::spawn_blocking(move || {
+                    hide(&folder)?;
+                    LocalShelf::open(&folder, None)
+                });
+                Arc::new(opened.await.map_err(|error| Failure::caused(FailureClass::Internal, &error))??)
+            }
+        };
+        Ok(KnowledgeIndex::new(shelf, None, Arc::clone(&self.redactor)))
+    }
+}
+
+/// Makes the folder, whose content git never sees.
+fn hide(folder: &Path) -> Result<(), Failure> {
+    let ignore = folder.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&ignore, "*\n"));
+    written.map_err(|error| {
+        let why = format!("make the folder `{}` for knowledge: {error}", folder.display());
+        Failure::new(FailureClass::Permanent, why)
+            .hint("`knowledge.folder` says where it is; it must be writable")
+    })
+}
+
+#[async_trait]
+impl Knowledge for Lazy {
+    async fn marks(&self, repo: &str) -> Result<BTreeMap<RunId, Mark>, Failure> {
+        self.index().await?.marks(repo).await
+    }
+
+    async fn remember(&self, repo: &str, runs: &[Memory]) -> Result<Remembered, Failure> {
+        self.index().await?.remember(repo, runs).await
+    }
+
+    async fn search(&self, query: &Query) -> Result<Found, Failure> {
+        self.index().await?.search(query).await
+    }
+
+    async fn get(&self, ids: &[RecordId]) -> Result<Vec<Record>, Failure> {
+        self.index().await?.get(ids).await
+    }
+
+    async fn list(
+        &self,
+        filter: &RecordFilter,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Failure> {
+        self.index().await?.list(filter, after, limit).await
+    }
+
+    async fn stats(&self) -> Result<KnowledgeStats, Failure> {
+        self.index().await?.stats().await
+    }
+
+    async fn forget(&self, repo: &str) -> Result<(), Failure> {
+        self.index().await?.forget(repo).await
+    }
+}

@@ -1,0 +1,238 @@
+//! The port `Knowledge` over a shelf and an embedder.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use miyabi_core::failure::Failure;
+use miyabi_core::ids::RunId;
+use miyabi_core::knowledge::{
+    Found, Hit, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind, Remembered,
+};
+use miyabi_core::ports::Knowledge;
+use miyabi_core::redact::Redactor;
+
+use crate::embed::Embedder;
+use crate::excerpt;
+use crate::fuse::{Candidate, fuse};
+use crate::priors::{given, prior};
+use crate::shelf::{Chunk, ChunkId, Content, RunChunks, Shelf};
+use crate::{chunk, terms};
+
+/// So many chunks each search may find: what stands lower in both is not seen.
+const DEPTH: usize = 200;
+/// So many candidates for each hit are looked at in full.
+const LOOKED_AT: usize = 4;
+/// So many texts are given to an embedder at once.
+const BATCH: usize = 32;
+
+/// What is remembered, on a shelf.
+#[derive(Clone)]
+pub struct KnowledgeIndex {
+    shelf: Arc<dyn Shelf>,
+    embedder: Option<Arc<dyn Embedder>>,
+    redactor: Arc<Redactor>,
+}
+
+impl KnowledgeIndex {
+    /// Knowledge on this shelf, which was opened for the embedder's vectors; without one it is searched by words alone.
+    pub fn new(shelf: Arc<dyn Shelf>, embedder: Option<Arc<dyn Embedder>>, redactor: Arc<Redactor>) -> Self {
+        Self { shelf, embedder, redactor }
+    }
+
+    /// A record as chunks without vectors.
+    fn cut(&self, record: &Record) -> Vec<Chunk> {
+        let record = self.clean(record);
+        let bare = Arc::new(Record { text: String::new(), ..record.clone() });
+        let parts = chunk::parts(&record.text);
+        let places = (0..).zip(parts);
+        places
+            .map(|(place, part)| {
+                let files: &[String] = if place == 0 { &record.files } else { &[] };
+                Chunk {
+                    id: ChunkId::of(&record.id, place),
+                    content: Content::of(&embedded(&record.title, part)),
+                    record: Arc::clone(&bare),
+                    place,
+                    text: part.to_owned(),
+                    terms: terms::of_document(&record.title, part, files),
+                    vector: None,
+                }
+            })
+            .collect()
+    }
+
+    fn clean(&self, record: &Record) -> Record {
+        let clean = |text: &str| self.redactor.redact(text).into_owned();
+        Record {
+            title: clean(&record.title),
+            text: clean(&record.text),
+            url: clean(&record.url),
+            files: record.files.iter().map(|file| clean(file)).collect(),
+            ..record.clone()
+        }
+    }
+
+    /// Gives each chunk its vector, and says how many had to be made.
+    async fn vectors(&self, runs: &mut [RunChunks]) -> Result<u64, Failure> {
+        let Some(embedder) = &self.embedder else { return Ok(0) };
+        let chunks = || runs.iter().flat_map(|run| &run.chunks);
+        let contents: HashSet<Content> = chunks().map(|chunk| chunk.content).collect();
+        let contents: Vec<Content> = contents.into_iter().collect();
+        let mut known = self.shelf.vectors(&contents).await?;
+        let mut new: Vec<(Content, String)> = Vec::new();
+        let mut seen = HashSet::new();
+        for chunk in chunks() {
+            if !known.contains_key(&chunk.content) && seen.insert(chunk.content) {
+                new.push((chunk.content, embedded(&chunk.record.title, &chunk.text)));
+            }
+        }
+        let made = new.len() as u64;
+        for batch in new.chunks(BATCH) {
+            let texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
+            let vectors = embedder.embed(&texts).await?;
+            known.extend(batch.iter().map(|(content, _)| *content).zip(vectors));
+        }
+        for chunk in runs.iter_mut().flat_map(|run| &mut run.chunks) {
+            chunk.vector = known.get(&chunk.content).cloned();
+        }
+        Ok(made)
+    }
+
+    async fn near(&self, query: &Query) -> Result<Vec<crate::shelf::Scored>, Failure> {
+        let Some(embedder) = &self.embedder else { return Ok(Vec::new()) };
+        let text = self.redactor.redact(&query.text).into_owned();
+        let vectors = embedder.embed(&[text]).await?;
+        match vectors.first() {
+            Some(vector) => self.shelf.dense(vector, &query.filter, DEPTH).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The best of the candidates as hits, with what speaks for them besides their texts.
+    async fn hits(&self, query: &Query, mut best: Vec<Candidate>) -> Result<Vec<Hit>, Failure> {
+        best.truncate(query.limit.saturating_mul(LOOKED_AT));
+        let ids: Vec<ChunkId> = best.iter().map(|candidate| candidate.chunk).collect();
+        let records: Vec<RecordId> = best.iter().map(|candidate| candidate.record.clone()).collect();
+        let chunks: HashMap<ChunkId, Chunk> =
+            self.shelf.chunks(&ids).await?.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+        let given = given(&self.shelf.given(&records).await?);
+        let words = terms::words(&query.text);
+        let mut hits = Vec::new();
+        for candidate in best {
+            let Some(chunk) = chunks.get(&candidate.chunk) else { continue };
+            let known = given.get(&candidate.record).copied().unwrap_or_default();
+            let (factor, because) = prior(&chunk.record, query.now, known);
+            hits.push(Hit {
+                record: Record::clone(&chunk.record),
+                score: candidate.score * factor,
+                lexical: candidate.lexical,
+                dense: candidate.dense,
+                matched: excerpt::matched(&words, chunk),
+                because,
+                excerpt: excerpt::excerpt(&words, &chunk.text),
+            });
+        }
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.record.id.cmp(&b.record.id)));
+        hits.truncate(query.limit);
+        Ok(hits)
+    }
+}
+
+/// What a vector is made of.
+fn embedded(title: &str, part: &str) -> String {
+    format!("{title}\n{part}")
+}
+
+#[async_trait]
+impl Knowledge for KnowledgeIndex {
+    async fn marks(&self, repo: &str) -> Result<BTreeMap<RunId, Mark>, Failure> {
+        self.shelf.marks(repo).await
+    }
+
+    async fn remember(&self, repo: &str, runs: &[Memory]) -> Result<Remembered, Failure> {
+        let mut all: Vec<RunChunks> = runs
+            .iter()
+            .map(|memory| RunChunks {
+                run: memory.run.clone(),
+                mark: memory.mark,
+                chunks: memory.records.iter().flat_map(|record| self.cut(record)).collect(),
+            })
+            .collect();
+        let mut done = Remembered {
+            runs: runs.len() as u64,
+            records: runs.iter().map(|memory| memory.records.len() as u64).sum(),
+            ..Remembered::default()
+        };
+        match self.vectors(&mut all).await {
+            Ok(made) => done.embedded = made,
+            Err(failure) => {
+                // Found by words until then, and done again with the next occasion.
+                all.iter_mut().for_each(|run| run.mark = Mark { events: 0, ended: false });
+                done.lacks = Some(failure.to_string());
+            }
+        }
+        self.shelf.replace_all(repo, &all).await?;
+        Ok(done)
+    }
+
+    async fn search(&self, query: &Query) -> Result<Found, Failure> {
+        let mut found = Found::default();
+        if query.text.trim().is_empty() || query.limit == 0 {
+            return Ok(found);
+        }
+        let terms = terms::of_query(&query.text);
+        let lexical = self.shelf.lexical(&terms, &query.filter, DEPTH).await?;
+        let dense = match self.near(query).await {
+            Ok(near) => near,
+            Err(failure) => {
+                found.lacks.push(format!("searched by words alone: {failure}"));
+                Vec::new()
+            }
+        };
+        found.hits = self.hits(query, fuse(&lexical, &dense)).await?;
+        Ok(found)
+    }
+
+    async fn get(&self, ids: &[RecordId]) -> Result<Vec<Record>, Failure> {
+        let mut parts: HashMap<RecordId, Vec<Chunk>> = HashMap::new();
+        for chunk in self.shelf.of_records(ids).await? {
+            parts.entry(chunk.record.id.clone()).or_default().push(chunk);
+        }
+        let whole = ids.iter().filter_map(|id| {
+            let mut chunks = parts.remove(id)?;
+            chunks.sort_by_key(|chunk| chunk.place);
+            let text = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
+            Some(Record { text, ..Record::clone(&chunks.first()?.record) })
+        });
+        Ok(whole.collect())
+    }
+
+    async fn list(
+        &self,
+        filter: &RecordFilter,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, Failure> {
+        let ids = self.shelf.ids(filter, after, limit).await?;
+        self.get(&ids).await
+    }
+
+    async fn stats(&self) -> Result<KnowledgeStats, Failure> {
+        let shelf = self.shelf.stats().await?;
+        let counted = |kind: RecordKind| shelf.records.get(kind.as_str()).copied().unwrap_or_default();
+        Ok(KnowledgeStats {
+            store: self.shelf.name(),
+            embedder: self.embedder.as_ref().map(|it| it.maker().to_string()).unwrap_or_default(),
+            runs: shelf.runs,
+            records: RecordKind::ALL.into_iter().map(|kind| (kind, counted(kind))).collect(),
+            chunks: shelf.chunks,
+            vectors: shelf.vectors,
+            bytes: shelf.bytes,
+        })
+    }
+
+    async fn forget(&self, repo: &str) -> Result<(), Failure> {
+        self.shelf.forget(repo).await
+    }
+}

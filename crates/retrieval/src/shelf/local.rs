@@ -1,0 +1,285 @@
+//! The local index: tantivy for words and filters, a file of vectors beside it, in one folder per maker of vectors.
+//!
+//! A commit of tantivy is all or nothing and holds the marks, so a kill loses nothing that a mark speaks of. Vectors are
+//! written before the commit that needs them; those that no commit speaks of are found by their content and used later.
+//! Several processes may read and write one folder: writers wait for each other.
+
+mod error;
+mod schema;
+mod search;
+mod vectors;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use miyabi_core::failure::{Failure, FailureClass};
+use miyabi_core::ids::RunId;
+use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId};
+use tantivy::directory::MmapDirectory;
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
+
+use super::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
+use crate::embed::Maker;
+use error::LocalError;
+use schema::Fields;
+use vectors::Vectors;
+
+/// Memory of the writer, in bytes; the least that tantivy takes.
+const WRITER_BYTES: usize = 15_000_000;
+/// From so many segments on a writer waits until they are merged.
+const SEGMENTS: usize = 16;
+
+/// A shelf in a folder of this machine.
+#[derive(Clone)]
+pub struct LocalShelf {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    index: Index,
+    reader: IndexReader,
+    fields: Fields,
+    vectors: Option<Mutex<Vectors>>,
+}
+
+impl LocalShelf {
+    /// Opens the shelf for vectors of that maker in a folder, which is made if it is not there.
+    ///
+    /// What lies there and is no index of this version is put aside: it can be made again from the log.
+    /// Errors: the folder cannot be read or written.
+    pub fn open(folder: &Path, maker: Option<&Maker>) -> Result<Self, Failure> {
+        let folder = folder.join(slug(maker));
+        Ok(Self { inner: Arc::new(Inner::open(folder, maker)?) })
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, LocalError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let inner = Arc::clone(&self.inner);
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
+            Ok(done) => Ok(done?),
+            Err(error) => Err(Failure::caused(FailureClass::Internal, &error)),
+        }
+    }
+}
+
+/// The name of the folder for vectors of that maker.
+fn slug(maker: Option<&Maker>) -> String {
+    let Some(maker) = maker else { return format!("words-v{}", schema::VERSION) };
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = maker.name.chars().map(plain).take(40).collect();
+    let hash: String = Content::of(&maker.name).hex().chars().take(8).collect();
+    format!("{name}-{hash}-{}-v{}", maker.dimensions, schema::VERSION)
+}
+
+impl Inner {
+    fn open(folder: PathBuf, maker: Option<&Maker>) -> Result<Self, LocalError> {
+        let words = folder.join("words");
+        fs::create_dir_all(&words).map_err(|error| LocalError::file("make", &folder, error))?;
+        let _lock = lock(&folder)?;
+        let (schema, fields) = schema::schema();
+        let open = || {
+            let directory = MmapDirectory::open(&words)?;
+            Index::open_or_create(directory, schema.clone())
+        };
+        let index = match open() {
+            Ok(index) => index,
+            Err(_broken) => {
+                set_aside(&words)?;
+                open().map_err(|error| LocalError::index("open", &folder, error))?
+            }
+        };
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .map_err(|error| LocalError::index("read", &folder, error))?;
+        let vectors = match maker {
+            Some(maker) => Some(Mutex::new(Vectors::open(&folder.join("vectors.f32"), maker.dimensions)?)),
+            None => None,
+        };
+        Ok(Self { folder, index, reader, fields, vectors })
+    }
+
+    fn fail(&self, doing: &'static str) -> impl Fn(tantivy::TantivyError) -> LocalError + '_ {
+        move |error| LocalError::index(doing, &self.folder, error)
+    }
+
+    /// Does something with the only writer, and commits.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut IndexWriter) -> Result<T, LocalError>,
+    ) -> Result<T, LocalError> {
+        let _lock = lock(&self.folder)?;
+        let mut writer: IndexWriter =
+            self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(self.fail("write"))?;
+        let done = work(&mut writer)?;
+        writer.commit().map_err(self.fail("write"))?;
+        if self.index.searchable_segment_ids().map_err(self.fail("read"))?.len() >= SEGMENTS {
+            writer.wait_merging_threads().map_err(self.fail("tidy"))?;
+        }
+        self.reader.reload().map_err(self.fail("read"))?;
+        Ok(done)
+    }
+
+    fn replace(&self, repo: &str, runs: &[RunChunks]) -> Result<(), LocalError> {
+        if let Some(vectors) = &self.vectors {
+            let new = runs.iter().flat_map(|run| &run.chunks);
+            let new = new.filter_map(|chunk| Some((chunk.content, chunk.vector.as_deref()?)));
+            let _lock = lock(&self.folder)?;
+            held(vectors).add(new)?;
+        }
+        self.write(|writer| {
+            for run in runs {
+                writer.delete_term(self.fields.of_run(&run.run));
+                for chunk in &run.chunks {
+                    let row = self.vectors.as_ref().and_then(|vectors| held(vectors).row(&chunk.content));
+                    let document = self.fields.chunk(chunk, row)?;
+                    writer.add_document(document).map_err(self.fail("write"))?;
+                }
+                let mark: TantivyDocument = self.fields.mark(repo, &run.run, run.mark)?;
+                writer.add_document(mark).map_err(self.fail("write"))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn bytes(&self) -> Result<u64, LocalError> {
+        let mut bytes = 0;
+        for folder in [self.folder.clone(), self.folder.join("words")] {
+            let entries = fs::read_dir(&folder).map_err(|error| LocalError::file("read", &folder, error))?;
+            // A file may go while it is looked at: another process merges.
+            let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok());
+            bytes += sizes.filter(|meta| meta.is_file()).map(|meta| meta.len()).sum::<u64>();
+        }
+        Ok(bytes)
+    }
+}
+
+fn held(vectors: &Mutex<Vectors>) -> std::sync::MutexGuard<'_, Vectors> {
+    // A panic in between leaves rows that nothing speaks of.
+    vectors.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no other process writes here; the lock goes with the file.
+fn lock(folder: &Path) -> Result<File, LocalError> {
+    let path = folder.join("writer.lock");
+    let failed = |error| LocalError::file("lock", &path, error);
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+fn set_aside(words: &Path) -> Result<(), LocalError> {
+    let aside = words.with_extension("broken");
+    let moved = match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => fs::rename(words, &aside).and_then(|()| fs::create_dir_all(words)),
+    };
+    moved.map_err(|error| LocalError::file("put aside", words, error))
+}
+
+#[async_trait]
+impl Shelf for LocalShelf {
+    fn name(&self) -> String {
+        format!("local index in {}", self.inner.folder.display())
+    }
+
+    async fn marks(&self, repo: &str) -> Result<BTreeMap<RunId, Mark>, Failure> {
+        let repo = repo.to_owned();
+        self.blocking(move |inner| inner.marks(&repo)).await
+    }
+
+    async fn vectors(&self, contents: &[Content]) -> Result<HashMap<Content, Vec<f32>>, Failure> {
+        let contents = contents.to_vec();
+        self.blocking(move |inner| {
+            let Some(vectors) = &inner.vectors else { return Ok(HashMap::new()) };
+            let mut vectors = held(vectors);
+            vectors.refresh()?;
+            let mut found = HashMap::new();
+            for content in contents {
+                if let Some(vector) = vectors.get(&content)? {
+                    found.insert(content, vector);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn replace(&self, repo: &str, run: &RunId, mark: Mark, chunks: &[Chunk]) -> Result<(), Failure> {
+        let run = RunChunks { run: run.clone(), mark, chunks: chunks.to_vec() };
+        self.replace_all(repo, &[run]).await
+    }
+
+    async fn replace_all(&self, repo: &str, runs: &[RunChunks]) -> Result<(), Failure> {
+        let (repo, runs) = (repo.to_owned(), runs.to_vec());
+        self.blocking(move |inner| inner.replace(&repo, &runs)).await
+    }
+
+    async fn lexical(
+        &self,
+        terms: &[(String, f32)],
+        filter: &RecordFilter,
+        limit: usize,
+    ) -> Result<Vec<Scored>, Failure> {
+        let (mut terms, filter) = (terms.to_vec(), filter.clone());
+        terms.retain(|(_, weight)| *weight > 0.0);
+        self.blocking(move |inner| inner.lexical(&terms, &filter, limit)).await
+    }
+
+    async fn dense(
+        &self,
+        vector: &[f32],
+        filter: &RecordFilter,
+        limit: usize,
+    ) -> Result<Vec<Scored>, Failure> {
+        let (vector, filter) = (vector.to_vec(), filter.clone());
+        self.blocking(move |inner| inner.dense(&vector, &filter, limit)).await
+    }
+
+    async fn chunks(&self, ids: &[ChunkId]) -> Result<Vec<Chunk>, Failure> {
+        let ids = ids.to_vec();
+        self.blocking(move |inner| inner.chunks(&ids)).await
+    }
+
+    async fn of_records(&self, ids: &[RecordId]) -> Result<Vec<Chunk>, Failure> {
+        let ids = ids.to_vec();
+        self.blocking(move |inner| inner.of_records(&ids)).await
+    }
+
+    async fn ids(
+        &self,
+        filter: &RecordFilter,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<RecordId>, Failure> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        self.blocking(move |inner| inner.ids(&filter, after.as_ref(), limit)).await
+    }
+
+    async fn given(&self, ids: &[RecordId]) -> Result<Vec<Record>, Failure> {
+        let ids = ids.to_vec();
+        self.blocking(move |inner| inner.given(&ids)).await
+    }
+
+    async fn stats(&self) -> Result<ShelfStats, Failure> {
+        self.blocking(Inner::stats).await
+    }
+
+    async fn forget(&self, repo: &str) -> Result<(), Failure> {
+        let repo = repo.to_owned();
+        self.blocking(move |inner| {
+            inner.write(|writer| {
+                writer.delete_term(inner.fields.of_repo(&repo));
+                Ok(())
+            })
+        })
+        .await
+    }
+}
