@@ -54,11 +54,24 @@ pub(crate) fn fuse(lexical: &[Scored], dense: &[Scored]) -> Vec<Candidate> {
     candidates
 }
 
-/// The best chunk of each record with the record's rank.
+/// The best chunk of each record with the record's rank; those that fit as well as each other share one.
 fn ranked(found: &[Scored]) -> Vec<(&Scored, Place)> {
     let mut seen = std::collections::HashSet::new();
     let best = found.iter().filter(|chunk| seen.insert(&chunk.record));
-    best.zip(1..).map(|(chunk, rank)| (chunk, Place { rank, score: f64::from(chunk.score) })).collect()
+    let mut last: Option<Place> = None;
+    let places = best.zip(1..).map(|(chunk, rank)| {
+        let score = f64::from(chunk.score);
+        let rank = last.filter(|place| same(place.score, score)).map_or(rank, |place| place.rank);
+        let place = Place { rank, score };
+        last = Some(place);
+        (chunk, place)
+    });
+    places.collect()
+}
+
+/// Whether two scores differ by nothing that means anything.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-6 * a.abs().max(b.abs())
 }
 
 #[cfg(test)]
@@ -79,6 +92,13 @@ mod tests {
         let b = fused.first().unwrap();
         assert_eq!((b.lexical.unwrap().rank, b.dense.unwrap().rank), (2, 2));
         assert_eq!(b.chunk, ChunkId::of(&RecordId::new("b"), 1), "the part that the words found");
+    }
+
+    #[test]
+    fn what_fits_as_well_stands_as_high() {
+        let words = [scored("a", 0, 2.0), scored("b", 0, 2.0), scored("c", 0, 1.0)];
+        let ranks: Vec<u32> = fuse(&words, &[]).iter().map(|it| it.lexical.unwrap().rank).collect();
+        assert_eq!(ranks, [1, 1, 3]);
     }
 
     #[test]

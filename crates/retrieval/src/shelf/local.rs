@@ -19,7 +19,7 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId};
 use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy};
 
 use super::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
 use crate::embed::Maker;
@@ -137,13 +137,16 @@ impl Inner {
         self.write(|writer| {
             for run in runs {
                 writer.delete_term(self.fields.of_run(&run.run));
+                let mut documents = Vec::with_capacity(run.chunks.len());
                 for chunk in &run.chunks {
                     let row = self.vectors.as_ref().and_then(|vectors| held(vectors).row(&chunk.content));
-                    let document = self.fields.chunk(chunk, row)?;
+                    documents.push(self.fields.chunk(chunk, row)?);
+                }
+                let mut documents = documents.into_iter();
+                let first = self.fields.mark(documents.next(), repo, &run.run, run.mark)?;
+                for document in std::iter::once(first).chain(documents) {
                     writer.add_document(document).map_err(self.fail("write"))?;
                 }
-                let mark: TantivyDocument = self.fields.mark(repo, &run.run, run.mark)?;
-                writer.add_document(mark).map_err(self.fail("write"))?;
             }
             Ok(())
         })

@@ -23,7 +23,8 @@ pub(super) const NO_ROW: u64 = u64::MAX;
 /// The fields of a document.
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
-    /// `chunk` or `mark`.
+    /// `chunk`, `mark`, or both: the mark of a run stands with its first chunk. A document of its own would count where it
+    /// is asked how rare a term and how long a text is.
     pub is: Field,
     pub repo: Field,
     pub run: Field,
@@ -43,6 +44,8 @@ pub(super) struct Fields {
     pub row: Field,
     pub terms: Field,
     pub stored: Field,
+    /// A mark, where there is one.
+    pub marked: Field,
 }
 
 /// The part of a chunk that is not searched.
@@ -82,6 +85,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         row: schema.add_u64_field("row", FAST),
         terms: schema.add_text_field("terms", TextOptions::default().set_indexing_options(counted)),
         stored: schema.add_bytes_field("stored", STORED),
+        marked: schema.add_bytes_field("marked", STORED),
     };
     (schema.build(), fields)
 }
@@ -129,21 +133,31 @@ impl Fields {
         Ok(document)
     }
 
-    pub(super) fn mark(&self, repo: &str, run: &RunId, mark: Mark) -> Result<TantivyDocument, LocalError> {
-        let mut document = TantivyDocument::new();
+    /// Marks a run: on the document of its first chunk, or on one of its own where it has none.
+    pub(super) fn mark(
+        &self,
+        document: Option<TantivyDocument>,
+        repo: &str,
+        run: &RunId,
+        mark: Mark,
+    ) -> Result<TantivyDocument, LocalError> {
+        let mut document = document.unwrap_or_else(|| {
+            let mut alone = TantivyDocument::new();
+            alone.add_text(self.repo, repo);
+            alone.add_text(self.run, run.as_str());
+            alone
+        });
         document.add_text(self.is, "mark");
-        document.add_text(self.repo, repo);
-        document.add_text(self.run, run.as_str());
-        document.add_bytes(self.stored, &serde_json::to_vec(&StoredMark { run: run.clone(), mark })?);
+        document.add_bytes(self.marked, &serde_json::to_vec(&StoredMark { run: run.clone(), mark })?);
         Ok(document)
     }
 
     pub(super) fn read_mark(&self, document: &TantivyDocument) -> Result<StoredMark, LocalError> {
-        Ok(serde_json::from_slice(self.bytes(document))?)
+        Ok(serde_json::from_slice(bytes(document, self.marked))?)
     }
 
     pub(super) fn read_chunk(&self, document: &TantivyDocument) -> Result<Chunk, LocalError> {
-        let stored: Stored = serde_json::from_slice(self.bytes(document))?;
+        let stored: Stored = serde_json::from_slice(bytes(document, self.stored))?;
         Ok(Chunk {
             id: ChunkId::of(&stored.record.id, stored.place),
             content: stored.content,
@@ -154,8 +168,8 @@ impl Fields {
             vector: None,
         })
     }
+}
 
-    fn bytes<'a>(&self, document: &'a TantivyDocument) -> &'a [u8] {
-        document.get_first(self.stored).and_then(|value| value.as_bytes()).unwrap_or_default()
-    }
+fn bytes(document: &TantivyDocument, field: Field) -> &[u8] {
+    document.get_first(field).and_then(|value| value.as_bytes()).unwrap_or_default()
 }
