@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -162,6 +164,77 @@ fn policy_and_repositories_keep_the_past_apart() {
         assert_eq!(prompt.contains("local/repo run 1"), first_is_seen, "{settings}: {prompt}");
         assert_eq!(prompt.contains("Past work that is like this"), any_is_seen, "{settings}: {prompt}");
     }
+}
+
+/// An endpoint for vectors to which farewells and goodbyes are the same; for as long as the test runs.
+fn endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok() && !line.trim().is_empty() {
+                if let Some((name, value)) =
+                    line.split_once(':').filter(|(name, _)| *name == "content-length")
+                {
+                    length = value.trim().parse().unwrap_or_else(|_| panic!("{name}"));
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let near = |text: &Value| {
+                ["farewell", "goodbye"].iter().any(|word| text.as_str().unwrap().contains(word))
+            };
+            let vector =
+                |text: &Value| serde_json::json!({ "embedding": if near(text) { [1, 0] } else { [0, 1] } });
+            let data: Vec<Value> = asked["input"].as_array().unwrap().iter().map(vector).collect();
+            let answer = serde_json::json!({ "data": data }).to_string();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
+            reader.get_mut().write_all((head + &answer).as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn an_endpoint_for_vectors_finds_by_meaning() {
+    let mut place = place();
+    place.carry_out("Add a farewell", "- [ ] Add a farewell to the greeting");
+    let search = |place: &Place| place.env.miyabi(["knowledge", "search", "goodbye", "--json"]).expect(0);
+    assert_eq!(search(&place).json()["hits"], serde_json::json!([]), "no word of it is there");
+    place.env.write("miyabi.toml", "[knowledge]\nembed_model = \"two\"\nembed_dimensions = 2\n");
+    place.env.set("MIYABI_EMBEDDINGS_URL", endpoint());
+    let hit = search(&place).json()["hits"][0].clone();
+    assert_eq!((&hit["dense"]["rank"], &hit["lexical"]), (&1.into(), &Value::Null), "{hit}");
+    let stats = place.env.miyabi(["knowledge", "stats", "--json"]).expect(0).json();
+    assert_eq!(
+        (&stats["embedder"], &stats["chunks"]),
+        (&"two (2 dimensions)".into(), &stats["vectors"]),
+        "{stats}"
+    );
+    // Of another length than was said, and not there at all.
+    place.env.write("miyabi.toml", "[knowledge]\nembed_model = \"two\"\nembed_dimensions = 3\n");
+    let ran = place.env.miyabi(["knowledge", "search", "farewell"]).expect(0);
+    assert!(
+        ran.stderr.contains("makes vectors of 2 numbers, not of 3") && ran.stdout.contains("Add a farewell"),
+        "{}",
+        ran.stderr
+    );
+    place.env.set("MIYABI_EMBEDDINGS_URL", "http://127.0.0.1:9/v1");
+    let ran = place.env.miyabi(["knowledge", "search", "farewell"]).expect(0);
+    assert!(
+        ran.stderr.contains("searched by words alone") && ran.stdout.contains("Add a farewell"),
+        "{}",
+        ran.stderr
+    );
+    place.env.write("miyabi.toml", "");
+    let ran = place.env.miyabi(["knowledge", "stats"]);
+    assert!(ran.code != Some(0) && ran.stderr.contains("no model for vectors is named"), "{}", ran.stderr);
 }
 
 #[test]

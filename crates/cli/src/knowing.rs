@@ -1,7 +1,8 @@
 //! What is remembered of past runs, on the store that the settings and the environment name. It is opened when it is
 //! first asked, so that commands which do not need it cost nothing.
 //!
-//! The one place that reads where a Qdrant server is and what it wants to be shown.
+//! The one place that reads where a Qdrant server and a maker of vectors are, and what they want to be shown. Where they
+//! are is not for a repository's settings to say: texts of other repositories go there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +16,9 @@ use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{
     Found, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, Remembered,
 };
-use miyabi_core::ports::{Knowledge, NoKnowledge};
+use miyabi_core::ports::{Embedder, Knowledge, NoKnowledge};
 use miyabi_core::redact::Redactor;
+use miyabi_model::{EndpointEmbedder, VectorEndpoint};
 use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
 use tokio::sync::OnceCell;
 
@@ -29,7 +31,11 @@ use crate::settings::KnowledgeSettings;
 const QDRANT_URL: &str = "MIYABI_QDRANT_URL";
 /// What it wants to be shown.
 const QDRANT_API_KEY: &str = "MIYABI_QDRANT_API_KEY";
-/// How long one request to it may take.
+/// Where vectors are made, the address before `/embeddings`.
+const EMBEDDINGS_URL: &str = "MIYABI_EMBEDDINGS_URL";
+/// What it wants to be shown.
+const EMBEDDINGS_KEY: &str = "MIYABI_EMBEDDINGS_API_KEY";
+/// How long one request to a Qdrant server may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The knowledge that the settings name.
@@ -52,7 +58,13 @@ pub(crate) fn knowledge(
             maker: None,
         }),
     };
-    Arc::new(Lazy { place, redactor: Arc::clone(redactor), opened: OnceCell::new() })
+    let vectors = context.var(EMBEDDINGS_URL).map(|address| VectorEndpoint {
+        address: address.to_owned(),
+        key: context.var(EMBEDDINGS_KEY).map(|key| SecretString::from(key.to_owned())),
+        model: settings.embed_model.clone(),
+        dimensions: settings.embed_dimensions as usize,
+    });
+    Arc::new(Lazy { place, vectors, redactor: Arc::clone(redactor), opened: OnceCell::new() })
 }
 
 /// Where it is kept.
@@ -63,6 +75,7 @@ enum Place {
 
 struct Lazy {
     place: Place,
+    vectors: Option<VectorEndpoint>,
     redactor: Arc<Redactor>,
     opened: OnceCell<KnowledgeIndex>,
 }
@@ -73,18 +86,23 @@ impl Lazy {
     }
 
     async fn open(&self) -> Result<KnowledgeIndex, Failure> {
+        let embedder = self.vectors.clone().map(EndpointEmbedder::new).transpose()?;
+        let embedder = embedder.map(|embedder| Arc::new(embedder) as Arc<dyn Embedder>);
+        let maker = embedder.as_ref().map(|embedder| embedder.maker().clone());
         let shelf: Arc<dyn Shelf> = match &self.place {
-            Place::Server(server) => Arc::new(QdrantShelf::open(server.clone()).await?),
+            Place::Server(server) => {
+                Arc::new(QdrantShelf::open(QdrantSettings { maker, ..server.clone() }).await?)
+            }
             Place::Folder(folder) => {
                 let folder = folder.clone();
                 let opened = tokio::task::spawn_blocking(move || {
                     hide(&folder)?;
-                    LocalShelf::open(&folder, None)
+                    LocalShelf::open(&folder, maker.as_ref())
                 });
                 Arc::new(opened.await.map_err(|error| Failure::caused(FailureClass::Internal, &error))??)
             }
         };
-        Ok(KnowledgeIndex::new(shelf, None, Arc::clone(&self.redactor)))
+        Ok(KnowledgeIndex::new(shelf, embedder, Arc::clone(&self.redactor)))
     }
 }
 

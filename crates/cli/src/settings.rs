@@ -219,6 +219,10 @@ pub struct KnowledgeSettings {
     pub folder: String,
     /// What the names of collections on a server begin with.
     pub collection: String,
+    /// The model that makes vectors, as the endpoint names it.
+    pub embed_model: String,
+    /// Numbers in its vectors.
+    pub embed_dimensions: u32,
 }
 
 /// Mail.

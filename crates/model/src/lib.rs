@@ -8,6 +8,8 @@ mod keys;
 mod models;
 mod question;
 mod stream;
+mod vectors;
 
 pub use keys::{KeyProxy, KeysError};
 pub use models::EndpointModels;
+pub use vectors::{EndpointEmbedder, VectorEndpoint};

@@ -4,17 +4,29 @@
 //! `cargo bench -p miyabi-retrieval --bench recall -- FOLDER`: of each `NAME.docs.jsonl` (`{id, at, text}`) in the folder the
 //! queries in `NAME.*.jsonl` (`{q, at, rel}`, and `self` where a query is one of the documents) are asked. A document that
 //! is newer than its query is not looked for. `text` ends with the paths of the changed files, one on each line.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark reports to the terminal")]
+//!
+//! `MIYABI_BENCH_EMBEDDER=127.0.0.1:8080` and `MIYABI_BENCH_DIMENSIONS` (384): a plain endpoint of this machine that makes
+//! vectors (`POST /v1/embeddings`); without it there is no search by meaning.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark is told where vectors are made by the environment and reports to the terminal"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
+use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
-use miyabi_core::ports::Knowledge;
+use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
 use miyabi_core::status::Status;
 use miyabi_core::untrusted::visible;
@@ -52,17 +64,76 @@ fn main() {
         let documents: Vec<Document> = lines(&folder.join(format!("{name}.docs.jsonl")));
         let plain = Plain::of(&documents);
         let place = tempfile::tempdir().unwrap();
-        let shelf = LocalShelf::open(place.path(), None).unwrap();
-        let redactor = Arc::new(Redactor::new([]));
-        let index = KnowledgeIndex::new(Arc::new(shelf) as Arc<dyn Shelf>, None, redactor);
+        let open = |embedder: Option<Arc<dyn Embedder>>| {
+            let maker = embedder.as_ref().map(|it| it.maker().clone());
+            let shelf: Arc<dyn Shelf> = Arc::new(LocalShelf::open(place.path(), maker.as_ref()).unwrap());
+            (KnowledgeIndex::new(Arc::clone(&shelf), embedder, Arc::new(Redactor::new([]))), shelf)
+        };
+        let (index, _) = open(None);
         runtime.block_on(fill(&index, &documents));
+        let asking = Asking::of_environment().map(Arc::new);
+        let fused = asking.clone().map(|asking| open(Some(asking)));
+        if let Some((fused, _)) = &fused {
+            runtime.block_on(fill(fused, &documents));
+        }
         let times: HashMap<&str, i64> = documents.iter().map(|it| (it.id.as_str(), it.at)).collect();
         for path in queries {
             let asked: Vec<Asked> = lines(&path);
             let set = path.file_stem().unwrap().to_string_lossy().into_owned();
             tell(&format!("{set}, plain BM25"), &asked, &times, |asked| plain.search(&asked.q));
             tell(&format!("{set}, words"), &asked, &times, |asked| runtime.block_on(search(&index, asked)));
+            if let Some(((fused, shelf), asking)) = fused.as_ref().zip(asking.as_ref()) {
+                tell(&format!("{set}, meaning"), &asked, &times, |asked| {
+                    runtime.block_on(async {
+                        let vector = asking.embed(&[visible(&asked.q)]).await.unwrap().remove(0);
+                        let near = shelf.dense(&vector, &RecordFilter::default(), ASKED).await.unwrap();
+                        let mut seen = BTreeSet::new();
+                        let runs = near.iter().filter_map(|it| it.record.as_str().split('/').next());
+                        runs.filter(|run| seen.insert(*run)).map(str::to_owned).collect()
+                    })
+                });
+                tell(&format!("{set}, fused"), &asked, &times, |asked| {
+                    runtime.block_on(search(fused, asked))
+                });
+            }
         }
+    }
+}
+
+/// An endpoint of this machine, asked in the plainest way.
+struct Asking {
+    address: String,
+    maker: Maker,
+}
+
+impl Asking {
+    fn of_environment() -> Option<Self> {
+        let address = std::env::var("MIYABI_BENCH_EMBEDDER").ok()?;
+        let dimensions = std::env::var("MIYABI_BENCH_DIMENSIONS").ok().and_then(|it| it.parse().ok());
+        Some(Self {
+            address,
+            maker: Maker { name: "bench".to_owned(), dimensions: dimensions.unwrap_or(384) },
+        })
+    }
+}
+
+#[async_trait]
+impl Embedder for Asking {
+    fn maker(&self) -> &Maker {
+        &self.maker
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
+        let body = serde_json::json!({ "model": "bench", "input": texts }).to_string();
+        let head = format!("POST /v1/embeddings HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let answer: serde_json::Value = serde_json::from_str(body).unwrap();
+        let numbers = |row: &serde_json::Value| serde_json::from_value(row["embedding"].clone()).unwrap();
+        Ok(answer["data"].as_array().unwrap().iter().map(numbers).collect())
     }
 }
 

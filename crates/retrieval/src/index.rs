@@ -9,10 +9,9 @@ use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{
     Found, Hit, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind, Remembered,
 };
-use miyabi_core::ports::Knowledge;
+use miyabi_core::ports::{Embedder, Knowledge};
 use miyabi_core::redact::Redactor;
 
-use crate::embed::Embedder;
 use crate::excerpt;
 use crate::fuse::{Candidate, fuse};
 use crate::priors::{given, prior};

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod chunk;
-mod embed;
 mod excerpt;
 mod fuse;
 mod index;
@@ -9,7 +8,6 @@ mod priors;
 mod shelf;
 mod terms;
 
-pub use embed::{Embedder, Maker};
 pub use index::KnowledgeIndex;
 pub use shelf::qdrant::{QdrantSettings, QdrantShelf};
 pub use shelf::{

@@ -17,11 +17,12 @@ mod stand_in;
 #[path = "contract/things.rs"]
 mod things;
 
+use miyabi_core::ports::Maker;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use miyabi_retrieval::{Maker, Shelf};
+use miyabi_retrieval::Shelf;
 
 /// What a case is given: an empty shelf of its own, for vectors of four numbers.
 type Given = Arc<dyn Shelf>;

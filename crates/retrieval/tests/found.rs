@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Found, Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
-use miyabi_core::ports::Knowledge;
+use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
 use miyabi_core::status::Status;
-use miyabi_retrieval::{Embedder, KnowledgeIndex, LocalShelf, Maker, Shelf};
+use miyabi_retrieval::{KnowledgeIndex, LocalShelf, Shelf};
 
 const ENDED: Mark = Mark { events: 9, ended: true };
 

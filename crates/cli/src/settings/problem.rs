@@ -104,6 +104,7 @@ pub(super) fn of_ranges(
         ("agent.processes", 0.0, 1e9),
         ("agent.cpu_percent", 0.0, 1e6),
         ("agent.file_mb", 0.0, 1e9),
+        ("knowledge.embed_dimensions", 1.0, 8_192.0),
         ("policy.knowledge_tokens", 0.0, 100_000.0),
         ("policy.max_tasks", 1.0, 1000.0),
         ("policy.simple_below", 0.0, 10.0),

@@ -5,4 +5,5 @@ mod ends;
 mod lending;
 mod refusing;
 mod streams;
+mod vectors;
 mod world;

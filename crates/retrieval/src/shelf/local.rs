@@ -18,11 +18,11 @@ use async_trait::async_trait;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId};
+use miyabi_core::ports::Maker;
 use tantivy::directory::MmapDirectory;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy};
 
 use super::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
-use crate::embed::Maker;
 use error::LocalError;
 use schema::Fields;
 use vectors::Vectors;

@@ -19,10 +19,10 @@ use async_trait::async_trait;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId, RecordKind};
+use miyabi_core::ports::Maker;
 use qdrant_client::qdrant::{Condition, DeletePointsBuilder, Filter, GetPointsBuilder, VectorInput};
 use secrecy::SecretString;
 
-use crate::embed::Maker;
 use crate::shelf::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
 
 use ask::Server;

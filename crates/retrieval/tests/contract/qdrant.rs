@@ -1,10 +1,11 @@
 //! What only a shelf on a server can meet: wrong keys, servers that are old, busy, gone or killed, and others' data.
 
+use miyabi_core::ports::Maker;
 use std::collections::BTreeMap;
 
 use miyabi_core::failure::FailureClass;
 use miyabi_core::knowledge::RecordKind;
-use miyabi_retrieval::{AVERAGE_TERMS, B, Chunk, K1, Maker, QdrantSettings, QdrantShelf, Shelf};
+use miyabi_retrieval::{AVERAGE_TERMS, B, Chunk, K1, QdrantSettings, QdrantShelf, Shelf};
 use secrecy::SecretString;
 
 use crate::maker;

@@ -1,6 +1,7 @@
 //! A Qdrant server for a test: the stand-in, or a real one that the environment names.
 #![expect(clippy::disallowed_methods, reason = "the tests run a server, and look where it is")]
 
+use miyabi_core::ports::Maker;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miyabi_core::failure::Failure;
-use miyabi_retrieval::{Maker, QdrantSettings, QdrantShelf};
+use miyabi_retrieval::{QdrantSettings, QdrantShelf};
 use qdrant_client::Qdrant;
 use secrecy::{ExposeSecret, SecretString};
 

@@ -1,5 +1,6 @@
 //! Where the points are: a collection for each maker of vectors, with its vectors and the fields that are searched.
 
+use miyabi_core::ports::Maker;
 use std::collections::HashMap;
 
 use miyabi_core::failure::{Failure, FailureClass};
@@ -14,7 +15,6 @@ use sha2::{Digest, Sha256};
 use super::ask::Server;
 use super::point::field;
 use super::{DENSE, WORDS};
-use crate::embed::Maker;
 
 /// The oldest server. Those before count how rare a term is wrongly once points were deleted (qdrant/qdrant#6735), and
 /// every second version of a run deletes some; points are chosen by their vectors, and names listed, since 1.13.

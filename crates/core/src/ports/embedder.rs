@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::failure::Failure;
 use async_trait::async_trait;
-use miyabi_core::failure::Failure;
 
 /// What makes vectors: two of the same maker can be compared, and no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
