@@ -84,8 +84,7 @@ pub struct Home {
     pub ids: Uuids,
     /// The door that heavy work of all runs goes through.
     admission: Arc<Admission>,
-    /// Takes secrets out of what becomes an event.
-    /// Takes secrets out of what is kept.
+    /// Takes secrets out of what becomes an event, and out of what else is kept.
     pub redactor: Arc<Redactor>,
 }
 

@@ -269,7 +269,7 @@ pub struct Remembered {
 }
 
 impl RecordFilter {
-    /// Whether a record is one of these.
+    /// Whether a record is one of these. Stores ask in their own ways; this says what the answer must be.
     pub fn lets(&self, record: &Record) -> bool {
         self.repos.as_ref().is_none_or(|patterns| patterns.iter().any(|it| fits(it, &record.repo)))
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::knowledge::{Found, Hit, KnowledgeStats, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::status::Status;
 use miyabi_engine::{CaughtUp, catch_up};
@@ -198,7 +199,8 @@ async fn export(
         after = Some(last.id.clone());
         count += page.len();
         for record in &page {
-            let line = serde_json::to_string(record).unwrap_or_default();
+            let line = serde_json::to_string(record)
+                .map_err(|error| Failure::caused(FailureClass::Internal, &error))?;
             match &mut file {
                 Some((path, file)) => {
                     writeln!(file, "{line}").map_err(|error| CliError::file("write", path, &error))?;

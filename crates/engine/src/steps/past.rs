@@ -18,13 +18,13 @@ const ASKED: usize = 4_000;
 
 /// Whose past is looked at, taken from the run when an attempt begins.
 #[derive(Clone)]
-pub(super) struct Memory {
+pub(super) struct Recall {
     run: RunId,
     repos: Vec<String>,
     tokens: usize,
 }
 
-impl Memory {
+impl Recall {
     pub(super) fn of(run: &Run) -> Self {
         let policy: &Policy = run.policy();
         let mut repos = policy.knowledge_see.clone();

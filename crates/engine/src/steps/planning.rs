@@ -11,7 +11,7 @@ use miyabi_core::untrusted::visible;
 use miyabi_core::worktree::WorktreeSpec;
 use serde_json::json;
 
-use super::past::Memory;
+use super::past::Recall;
 use super::session::Seat;
 use super::{Job, Outcome, Working, ready};
 use crate::World;
@@ -21,7 +21,7 @@ pub(super) fn analyse(world: World, job: &Job<'_>) -> Working {
     let issue = job.run.started.issue.clone();
     let Some(planner) = job.run.started.planner.clone() else { return ready(to_value(&read_issue(&issue))) };
     let mut seat = Seat::of(&world, job);
-    let memory = Memory::of(job.run);
+    let memory = Recall::of(job.run);
     let spec = integration(job.run, job);
     let findings = wrong_before(job.state);
     Box::pin(async move {
@@ -54,7 +54,7 @@ pub(super) fn decompose(world: World, job: &Job<'_>) -> Working {
     let several = analysis.complexity >= policy.simple_below && !autonomy::is_hotfix(&issue);
     let planner = job.run.started.planner.clone().filter(|_| several);
     let mut seat = Seat::of(&world, job);
-    let memory = Memory::of(job.run);
+    let memory = Recall::of(job.run);
     let spec = integration(job.run, job);
     let findings = wrong_before(job.state);
     Box::pin(async move {

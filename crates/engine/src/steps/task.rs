@@ -21,7 +21,7 @@ use miyabi_core::status::Status;
 use miyabi_core::task::AgentResult;
 use miyabi_core::worktree::{CommitSpec, Committed, Worktree, WorktreeSpec};
 
-use super::past::Memory;
+use super::past::Recall;
 use super::session::Seat;
 use super::{Job, Outcome, Working, stop};
 use crate::World;
@@ -52,7 +52,7 @@ struct Attempt {
     left_at: Option<CommitId>,
     /// A person mended it: their work is taken, no agent starts.
     by_person: Option<Answer>,
-    memory: Memory,
+    memory: Recall,
     at: Timestamp,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn start(world: World, work: &TaskWork, job: &Job<'_>) -> Working {
         findings,
         left_at: resumes.or(last.filter(|_| mends)).map(|session| session.base.clone()),
         by_person: state.answer.clone().filter(|_| mends),
-        memory: Memory::of(run),
+        memory: Recall::of(run),
         at: state.started_at.unwrap_or(run.last_at),
     };
     Box::pin(attempt.run())
