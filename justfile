@@ -10,10 +10,14 @@ test *args:
     cargo nextest run --workspace {{ args }}
     cargo test --doc --workspace
 
+# The tests of sentence models on this machine, which are optional; `sh tests/setup-model.sh` installs one.
+test-model:
+    cargo nextest run --workspace --features local-model --test local_model
+
 # What must be clean before a change is merged.
 lint:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features local-model -- -D warnings
 
 # Every benchmark beside its floor; arguments choose: `just bench -p miyabi-store`.
 bench *args="--workspace":

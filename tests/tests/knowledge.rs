@@ -237,6 +237,19 @@ fn an_endpoint_for_vectors_finds_by_meaning() {
     assert!(ran.code != Some(0) && ran.stderr.contains("no model for vectors is named"), "{}", ran.stderr);
 }
 
+#[cfg(not(feature = "local-model"))]
+#[test]
+fn a_model_in_a_folder_wants_a_miyabi_that_can() {
+    let place = place();
+    place.env.write("miyabi.toml", "[knowledge]\nembed_folder = \"models/small\"\n");
+    let ran = place.env.miyabi(["knowledge", "search", "farewell"]).expect(1);
+    for part in
+        ["`knowledge.embed_folder`", "/models/small`", "--features local-model", "MIYABI_EMBEDDINGS_URL"]
+    {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn wrong_input_is_told() {
     let place = place();

@@ -58,12 +58,16 @@ pub(crate) fn knowledge(
             maker: None,
         }),
     };
-    let vectors = context.var(EMBEDDINGS_URL).map(|address| VectorEndpoint {
-        address: address.to_owned(),
-        key: context.var(EMBEDDINGS_KEY).map(|key| SecretString::from(key.to_owned())),
-        model: settings.embed_model.clone(),
-        dimensions: settings.embed_dimensions as usize,
-    });
+    let vectors = match context.var(EMBEDDINGS_URL) {
+        Some(address) => Vectors::Endpoint(VectorEndpoint {
+            address: address.to_owned(),
+            key: context.var(EMBEDDINGS_KEY).map(|key| SecretString::from(key.to_owned())),
+            model: settings.embed_model.clone(),
+            dimensions: settings.embed_dimensions as usize,
+        }),
+        None if settings.embed_folder.is_empty() => Vectors::None,
+        None => Vectors::Files(root.join(&settings.embed_folder)),
+    };
     Arc::new(Lazy { place, vectors, redactor: Arc::clone(redactor), opened: OnceCell::new() })
 }
 
@@ -73,9 +77,45 @@ enum Place {
     Server(QdrantSettings),
 }
 
+/// Where vectors come from.
+enum Vectors {
+    None,
+    Endpoint(VectorEndpoint),
+    Files(PathBuf),
+}
+
+impl Vectors {
+    async fn embedder(&self) -> Result<Option<Arc<dyn Embedder>>, Failure> {
+        match self {
+            Self::None => Ok(None),
+            Self::Endpoint(endpoint) => Ok(Some(Arc::new(EndpointEmbedder::new(endpoint.clone())?))),
+            Self::Files(folder) => {
+                let folder = folder.clone();
+                let opened = tokio::task::spawn_blocking(move || local_model(&folder)).await;
+                opened.map_err(|error| Failure::caused(FailureClass::Internal, &error))?.map(Some)
+            }
+        }
+    }
+}
+
+#[cfg(feature = "local-model")]
+fn local_model(folder: &Path) -> Result<Arc<dyn Embedder>, Failure> {
+    Ok(Arc::new(miyabi_retrieval::LocalModel::open(folder)?))
+}
+
+#[cfg(not(feature = "local-model"))]
+fn local_model(folder: &Path) -> Result<Arc<dyn Embedder>, Failure> {
+    let what = "`knowledge.embed_folder` is set, and this miyabi is built without local models";
+    let what = format!("{what}: use the model in `{}`", folder.display());
+    Err(Failure::new(FailureClass::Input, what).hint(
+        "build it with them (`cargo install --path crates/cli --features local-model`), name an endpoint with \
+         MIYABI_EMBEDDINGS_URL instead, or leave the setting empty to search by words alone",
+    ))
+}
+
 struct Lazy {
     place: Place,
-    vectors: Option<VectorEndpoint>,
+    vectors: Vectors,
     redactor: Arc<Redactor>,
     opened: OnceCell<KnowledgeIndex>,
 }
@@ -86,8 +126,7 @@ impl Lazy {
     }
 
     async fn open(&self) -> Result<KnowledgeIndex, Failure> {
-        let embedder = self.vectors.clone().map(EndpointEmbedder::new).transpose()?;
-        let embedder = embedder.map(|embedder| Arc::new(embedder) as Arc<dyn Embedder>);
+        let embedder = self.vectors.embedder().await?;
         let maker = embedder.as_ref().map(|embedder| embedder.maker().clone());
         let shelf: Arc<dyn Shelf> = match &self.place {
             Place::Server(server) => {

@@ -223,6 +223,8 @@ pub struct KnowledgeSettings {
     pub embed_model: String,
     /// Numbers in its vectors.
     pub embed_dimensions: u32,
+    /// Where the files of a sentence model are, which makes vectors on this machine; empty: nowhere.
+    pub embed_folder: String,
 }
 
 /// Mail.

@@ -65,7 +65,8 @@ impl fmt::Debug for Content {
     }
 }
 
-fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 16] {
+/// The first half of the SHA-256 of these parts, each with its length.
+pub(crate) fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 16] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

@@ -30,7 +30,11 @@ const ROOMS: [(&str, &[&str]); 16] = [
 const UNSHIPPED: [&str; 2] = ["miyabi-testkit", "miyabi-tests"];
 
 /// Libraries that speak to one outside thing, and the rooms that know it.
-const FENCED: [(&str, &[&str]); 11] = [
+const FENCED: [(&str, &[&str]); 15] = [
+    ("candle-core", &["miyabi-retrieval"]),
+    ("candle-nn", &["miyabi-retrieval"]),
+    ("candle-transformers", &["miyabi-retrieval"]),
+    ("tokenizers", &["miyabi-retrieval"]),
     ("lettre", &["miyabi-notify"]),
     ("qdrant-client", &["miyabi-retrieval"]),
     ("landlock", &["miyabi-contain"]),
