@@ -13,7 +13,7 @@ mod judge;
 mod tell;
 mod write;
 
-pub(crate) use ask::{APPROVE, MODIFY};
+pub(crate) use ask::{APPROVE, FIX, MODIFY, REJECT, REWORK};
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 //! Records are made of the log alone, so they can be made again at any time. They are data for whoever reads them:
 //! issues, findings and answers in them were written by people and programs.
 
+pub mod learned;
 mod past;
 mod records;
 

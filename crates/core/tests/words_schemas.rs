@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use miyabi_core::analysis::Analysis;
 use miyabi_core::context::AgentContext;
 use miyabi_core::event::Escalation;
+use miyabi_core::knowledge::learned::Learned;
 use miyabi_core::report::Report;
 use miyabi_core::task::Decomposition;
 use schemars::{Schema, schema_for};
 
 const REFRESH: &str = "MIYABI_UPDATE=1 cargo test -p miyabi-core --test words_schemas";
 
-fn published() -> [(&'static str, Schema); 6] {
+fn published() -> [(&'static str, Schema); 7] {
     [
         ("flow", Schema::try_from(miyabi_core::flow::schema()).expect("it is a schema")),
         ("agent-context", schema_for!(AgentContext)),
@@ -19,6 +20,7 @@ fn published() -> [(&'static str, Schema); 6] {
         ("decomposition", schema_for!(Decomposition)),
         ("escalation", schema_for!(Escalation)),
         ("report", schema_for!(Report)),
+        ("learned", schema_for!(Learned)),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! `miyabi knowledge`: what is remembered of past runs, found again.
 
+mod learned;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -57,6 +59,11 @@ pub enum What {
     },
     /// Say what is remembered, where, and how much space it takes
     Stats,
+    /// Show what outcomes teach of agents, estimates and thresholds
+    ///
+    /// Each figure says how often it was measured; a suggestion is made only where that is often enough. Nothing is
+    /// applied.
+    Learned(learned::LearnedArgs),
     /// Write records out, one JSON document for each line
     Export {
         /// Which records
@@ -128,7 +135,8 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
 
 /// Runs the command.
 pub async fn knowledge(args: KnowledgeArgs, context: &Context) -> Result<Exit, CliError> {
-    let home = Home::open(context, Access::Write, Vec::new())?;
+    let access = if matches!(args.what, What::Learned(_)) { Access::Read } else { Access::Write };
+    let home = Home::open(context, access, Vec::new())?;
     if !home.settings.knowledge.enabled {
         return Err(CliError::input("knowledge is switched off")
             .because("`knowledge.enabled` is false")
@@ -157,6 +165,7 @@ pub async fn knowledge(args: KnowledgeArgs, context: &Context) -> Result<Exit, C
             let stats = home.knowledge.stats().await?;
             context.output.show(&stats, || counted(&stats))?;
         }
+        What::Learned(args) => return learned::learned(args, context, &home).await,
         What::Export { filter, output } => {
             let filter = filter.filter(now)?;
             take_in(context, &home).await?;

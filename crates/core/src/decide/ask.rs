@@ -10,15 +10,15 @@ use crate::run::{Run, StepState};
 /// Go on although miyabi would not.
 pub(crate) const APPROVE: &str = "approve_anyway";
 /// A person mends it; then it is looked at again.
-pub(super) const FIX: &str = "manual_fix";
+pub(crate) const FIX: &str = "manual_fix";
 /// An agent does what the answer's note asks for.
-pub(super) const REWORK: &str = "rework";
+pub(crate) const REWORK: &str = "rework";
 /// Other tasks take the place of the plan's.
 pub(crate) const MODIFY: &str = "modify";
 /// It goes on by itself when its time has come.
 pub(super) const WAIT: &str = "wait";
 /// The step fails.
-pub(super) const REJECT: &str = "reject";
+pub(crate) const REJECT: &str = "reject";
 
 /// A question before it has its number and its deadline.
 pub(super) struct Question {

@@ -6,5 +6,7 @@ mod borders;
 mod budget;
 mod conditions;
 mod elsewhere;
+mod learned;
 mod people;
 mod play;
+mod tries;

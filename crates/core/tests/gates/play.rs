@@ -32,6 +32,10 @@ pub(crate) struct Play {
     pub(crate) leaves: HashMap<u32, String>,
     pub(crate) writes: Vec<Write>,
     pub(crate) gates: Vec<(String, Gate)>,
+    /// How its agents are driven.
+    pub(crate) agent: &'static str,
+    /// Everything that happened.
+    pub(crate) log: Vec<Event>,
 }
 
 pub(crate) fn measured() -> Measurements {
@@ -143,7 +147,8 @@ impl Play {
         };
         let body = EventBody::RunStarted(Box::new(started));
         let at = Timestamp::UNIX_EPOCH;
-        let run = Run::start(&Event { run: RunId::from("r"), seq: 0, at, body }).unwrap();
+        let first = Event { run: RunId::from("r"), seq: 0, at, body };
+        let run = Run::start(&first).unwrap();
         let outcomes = outcomes.iter().map(|(step, list)| ((*step).to_owned(), list.clone())).collect();
         let (writes, gates) = (Vec::new(), Vec::new());
         Self {
@@ -155,12 +160,15 @@ impl Play {
             leaves: HashMap::new(),
             writes,
             gates,
+            agent: "command",
+            log: vec![first],
         }
     }
 
     pub(crate) fn append(&mut self, body: EventBody) {
         let event = Event { run: self.run.id.clone(), seq: self.run.next_seq, at: self.now, body };
         self.run.apply(&event).unwrap_or_else(|illegal| panic!("{illegal}: {:?}", event.body));
+        self.log.push(event.clone());
         match event.body {
             EventBody::GateDecided { step, gate, .. } => self.gates.push((step.to_string(), gate)),
             EventBody::IntentRecorded(intent) => self.writes.push(intent.write),
@@ -233,7 +241,7 @@ impl Play {
             session: session.clone(),
             step: step.clone(),
             attempt,
-            adapter: "command".to_owned(),
+            adapter: self.agent.to_owned(),
             process: None,
             containment: None,
             worktree: "/w".into(),
