@@ -16,7 +16,7 @@ use tracing::warn;
 
 use crate::admission::Admission;
 use crate::drive::{Drive, next_event};
-use crate::remember::remember;
+use crate::remember::{AT_REST, remember, within};
 use crate::steps::StepRunner;
 use crate::{EngineError, Observer, writer};
 
@@ -98,6 +98,11 @@ impl Engine {
         self.admission = admission;
     }
 
+    /// Remembers what is to be learned from runs here.
+    pub fn remember_in(&mut self, knowledge: Arc<dyn Knowledge>) {
+        self.knowledge = knowledge;
+    }
+
     /// Lets someone look on.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observers.push(observer);
@@ -132,11 +137,13 @@ impl Engine {
     ///
     /// The caller holds the run's lock: nobody else drives it. Attempts of an earlier process are recorded as lost,
     /// their processes ended, and open writes are looked up and done.
-    /// What is to be learned from it is remembered when it ends or asks; that it cannot be keeps nothing back.
+    /// What is to be learned from it is remembered when it ends or asks; that it cannot be, or not soon, keeps nothing
+    /// back.
     pub async fn drive(&self, run: &RunId, stop: Stop) -> Result<Rest, EngineError> {
         let rest = self.to_rest(run, stop).await?;
+        let remembering = remember(self.store.as_ref(), self.knowledge.as_ref(), run);
         if matches!(rest, Rest::Ended(_) | Rest::Asking(_))
-            && let Err(failure) = remember(self.store.as_ref(), self.knowledge.as_ref(), run).await
+            && let Err(failure) = within(self.clock.as_ref(), AT_REST, remembering).await
         {
             warn!(run.id = %run, %failure, "what is to be learned from the run could not be remembered yet");
         }

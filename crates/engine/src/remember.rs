@@ -1,19 +1,24 @@
 //! Runs become knowledge: with their end, and whenever somebody asks for what is not there yet.
 
+use jiff::{SignedDuration, Timestamp};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Memory, Remembered, records};
-use miyabi_core::ports::{Knowledge, RunFilter, Store};
+use miyabi_core::ports::{Clock, Knowledge, RunFilter, Store};
 
 /// So many runs go into the index at once, or fewer with so much text, in bytes.
 const RUNS: usize = 200;
 const BYTES: usize = 8_000_000;
+/// A run at rest is held up so long by its records, all in all. What is not remembered by then is taken in later.
+pub(crate) const AT_REST: SignedDuration = SignedDuration::from_secs(20);
 
 /// What was brought up to date, and what cannot be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaughtUp {
     /// What was done.
     pub done: Remembered,
+    /// Runs of which nothing was remembered before: they did not come to rest yet, or the store was wiped.
+    pub absent: u64,
     /// Runs whose logs make no sense, with why.
     pub unread: Vec<(RunId, String)>,
 }
@@ -33,6 +38,7 @@ pub async fn catch_up(store: &dyn Store, knowledge: &dyn Knowledge, repo: &str) 
         }
         match memory(store, &row.id, known).await? {
             Ok(Some(memory)) => {
+                caught.absent += u64::from(known.is_none());
                 bytes += memory.records.iter().map(|record| record.text.len()).sum::<usize>();
                 batch.push(memory);
             }
@@ -49,6 +55,24 @@ pub async fn catch_up(store: &dyn Store, knowledge: &dyn Knowledge, repo: &str) 
         add(&mut caught.done, knowledge.remember(repo, &batch).await?);
     }
     Ok(caught)
+}
+
+/// What work with knowledge comes to, if it comes to anything by then: a server that never answers holds up nobody for
+/// longer. It can be given up anywhere, as by a kill.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: SignedDuration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let end = clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = clock.sleep_until(end) => {
+            let why = format!("the store of knowledge did not answer within {} s", limit.as_secs());
+            Err(Failure::new(FailureClass::TimedOut, why))
+        }
+    }
 }
 
 /// Remembers one run as far as its log goes.

@@ -10,11 +10,11 @@ use miyabi_core::ids::RunId;
 use miyabi_core::intent::Write;
 use miyabi_core::plan::{Plan, Step, Uses, Work};
 use miyabi_core::policy::Policy;
-use miyabi_core::ports::{Machine, NewRun, Stop, Store, never_stop};
+use miyabi_core::ports::{Clock as _, Machine, NewRun, Stop, Store, never_stop};
 use miyabi_core::run::Run;
 use miyabi_core::status::Status;
 use miyabi_engine::{Admission, Engine, EngineError, Job, Observer, Rest, StepRunner, Working};
-use miyabi_testkit::{IdleAgents, ManualClock, MemoryStore, RecordingForge, fixtures};
+use miyabi_testkit::{IdleAgents, ManualClock, MemoryStore, RecordingForge, SilentKnowledge, fixtures};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -220,6 +220,22 @@ async fn after_a_kill_the_lost_attempt_is_named_and_its_processes_are_ended() {
     let reaped = stage.agents.reaped();
     assert_eq!(reaped, [(stage.run.clone(), vec![mark])]);
     assert!(kinds(&stage.log().await).contains(&"session_ended".to_owned()));
+}
+
+#[tokio::test]
+async fn knowledge_that_never_answers_holds_a_run_up_once() {
+    let mut stage = Stage::new(vec![step("a", &[])], Scripted::default()).await;
+    let knowledge = Arc::new(SilentKnowledge::default());
+    stage.engine.remember_in(Arc::clone(&knowledge) as _);
+    assert_eq!(driven(&stage).await, Rest::Ended(Status::Succeeded));
+    assert_eq!(knowledge.asked(), ["remember"]);
+    let ended = stage.log().await.last().unwrap().at;
+    let held = stage.clock.now().duration_since(ended);
+    assert_eq!(
+        held,
+        jiff::SignedDuration::from_secs(20),
+        "one bound for everything, after the run has ended"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The smallest forge and agents that an executor can work with: they do nothing and remember what was asked.
+//! The smallest forge and agents that an executor can work with: they do nothing and remember what was asked. And
+//! knowledge that never answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,10 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::{ChangeNumber, IntentId, IssueNumber, RunId};
 use miyabi_core::intent::{Receipt, Write};
 use miyabi_core::issue::{Change, ChangeState, Comment, Issue};
-use miyabi_core::ports::{Agents, Forge, SessionWatch, Stop};
+use miyabi_core::knowledge::{
+    Found, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, Remembered,
+};
+use miyabi_core::ports::{Agents, Forge, Knowledge, SessionWatch, Stop};
 use miyabi_core::session::{Adapter, ProcessMark, SessionEnd, SessionOutcome, SessionSpec, Usage};
 
 /// A forge that takes every write and keeps it; an `OpenChange` opens number 501. Of changes it knows what it was shown.
@@ -142,6 +146,55 @@ impl Agents for IdleAgents {
 
     async fn missing(&self, _: &Adapter) -> Option<Failure> {
         None
+    }
+}
+
+/// Knowledge on a server that takes every request and answers none; it remembers what it was asked.
+#[derive(Debug, Default)]
+pub struct SilentKnowledge {
+    asked: Mutex<Vec<&'static str>>,
+}
+
+impl SilentKnowledge {
+    /// The names of what was asked, in order.
+    pub fn asked(&self) -> Vec<&'static str> {
+        lock(&self.asked).clone()
+    }
+
+    async fn silence<T>(&self, name: &'static str) -> Result<T, Failure> {
+        lock(&self.asked).push(name);
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Knowledge for SilentKnowledge {
+    async fn marks(&self, _: &str) -> Result<BTreeMap<RunId, Mark>, Failure> {
+        self.silence("marks").await
+    }
+
+    async fn remember(&self, _: &str, _: &[Memory]) -> Result<Remembered, Failure> {
+        self.silence("remember").await
+    }
+
+    async fn search(&self, _: &Query) -> Result<Found, Failure> {
+        self.silence("search").await
+    }
+
+    async fn get(&self, _: &[RecordId]) -> Result<Vec<Record>, Failure> {
+        self.silence("get").await
+    }
+
+    async fn list(&self, _: &RecordFilter, _: Option<&RecordId>, _: usize) -> Result<Vec<Record>, Failure> {
+        self.silence("list").await
+    }
+
+    async fn stats(&self) -> Result<KnowledgeStats, Failure> {
+        self.silence("stats").await
+    }
+
+    async fn forget(&self, _: &str) -> Result<(), Failure> {
+        self.silence("forget").await
     }
 }
 

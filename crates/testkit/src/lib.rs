@@ -11,7 +11,7 @@ mod journal;
 mod memory;
 
 pub use clock::ManualClock;
-pub use doubles::{IdleAgents, RecordingForge};
+pub use doubles::{IdleAgents, RecordingForge, SilentKnowledge};
 pub use ids::SeqIds;
 pub use journal::{JournalEntry, MemoryJournal};
 pub use memory::MemoryStore;
