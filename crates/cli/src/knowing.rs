@@ -5,7 +5,6 @@
 //! are is not for a repository's settings to say: texts of other repositories go there.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{
     Found, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, Remembered,
 };
-use miyabi_core::ports::{Embedder, Knowledge, NoKnowledge};
+use miyabi_core::ports::{Embedder, Knowledge, Maker, NoKnowledge};
 use miyabi_core::redact::Redactor;
 use miyabi_model::{EndpointEmbedder, VectorEndpoint};
 use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
@@ -37,6 +36,8 @@ const EMBEDDINGS_URL: &str = "MIYABI_EMBEDDINGS_URL";
 const EMBEDDINGS_KEY: &str = "MIYABI_EMBEDDINGS_API_KEY";
 /// How long one request to a Qdrant server may take.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long it may take where somebody wants to know whether it is there.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The knowledge that the settings name.
 pub(crate) fn knowledge(
@@ -48,6 +49,10 @@ pub(crate) fn knowledge(
     if !settings.enabled {
         return Arc::new(NoKnowledge);
     }
+    Arc::new(lazy(context, root, settings, redactor))
+}
+
+fn lazy(context: &Context, root: &Path, settings: &KnowledgeSettings, redactor: &Arc<Redactor>) -> Lazy {
     let place = match context.var(QDRANT_URL) {
         None => Place::Folder(root.join(&settings.folder)),
         Some(url) => Place::Server(QdrantSettings {
@@ -68,13 +73,69 @@ pub(crate) fn knowledge(
         None if settings.embed_folder.is_empty() => Vectors::None,
         None => Vectors::Files(root.join(&settings.embed_folder)),
     };
-    Arc::new(Lazy { place, vectors, redactor: Arc::clone(redactor), opened: OnceCell::new() })
+    Lazy { place, vectors, redactor: Arc::clone(redactor), opened: OnceCell::new() }
+}
+
+/// How what is remembered stands, found out without changing anything.
+pub(crate) struct Standing {
+    /// What keeps it and how much is there, and where; or why it cannot be used.
+    pub(crate) store: Result<(String, String), Failure>,
+    /// What makes vectors; none: it is searched by words alone.
+    pub(crate) embedder: Option<String>,
+}
+
+/// How it stands; none: it is switched off.
+pub(crate) async fn standing(
+    context: &Context,
+    root: &Path,
+    settings: &KnowledgeSettings,
+    redactor: &Arc<Redactor>,
+) -> Option<Standing> {
+    if !settings.enabled {
+        return None;
+    }
+    let lazy = lazy(context, root, settings, redactor);
+    Some(match lazy.vectors.embedder().await {
+        Err(failure) => Standing { store: Err(failure), embedder: None },
+        Ok(embedder) => {
+            let maker = embedder.map(|embedder| embedder.maker().clone());
+            let embedder = maker.as_ref().map(ToString::to_string);
+            Standing { store: lazy.place.look(maker).await, embedder }
+        }
+    })
 }
 
 /// Where it is kept.
 enum Place {
     Folder(PathBuf),
     Server(QdrantSettings),
+}
+
+impl Place {
+    /// What is there, and where.
+    async fn look(self, maker: Option<Maker>) -> Result<(String, String), Failure> {
+        match self {
+            Self::Server(server) => {
+                let settings = QdrantSettings { maker, timeout: LOOK, ..server };
+                let (what, url) = QdrantShelf::look(settings).await?;
+                Ok((what, format!("at {url}")))
+            }
+            Self::Folder(folder) => {
+                let place = format!("in {}", folder.display());
+                let looked = tokio::task::spawn_blocking(move || LocalShelf::look(&folder, maker.as_ref()));
+                let stats =
+                    looked.await.map_err(|error| Failure::caused(FailureClass::Internal, &error))??;
+                let what = match stats {
+                    None => "local index, not made yet".to_owned(),
+                    Some(stats) => {
+                        let records: u64 = stats.records.values().sum();
+                        format!("local index, {records} records of {} runs", stats.runs)
+                    }
+                };
+                Ok((what, place))
+            }
+        }
+    }
 }
 
 /// Where vectors come from.
@@ -134,29 +195,12 @@ impl Lazy {
             }
             Place::Folder(folder) => {
                 let folder = folder.clone();
-                let opened = tokio::task::spawn_blocking(move || {
-                    hide(&folder)?;
-                    LocalShelf::open(&folder, maker.as_ref())
-                });
+                let opened = tokio::task::spawn_blocking(move || LocalShelf::open(&folder, maker.as_ref()));
                 Arc::new(opened.await.map_err(|error| Failure::caused(FailureClass::Internal, &error))??)
             }
         };
         Ok(KnowledgeIndex::new(shelf, embedder, Arc::clone(&self.redactor)))
     }
-}
-
-/// Makes the folder, whose content git never sees.
-fn hide(folder: &Path) -> Result<(), Failure> {
-    let ignore = folder.join(".gitignore");
-    if ignore.exists() {
-        return Ok(());
-    }
-    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&ignore, "*\n"));
-    written.map_err(|error| {
-        let why = format!("make the folder `{}` for knowledge: {error}", folder.display());
-        Failure::new(FailureClass::Permanent, why)
-            .hint("`knowledge.folder` says where it is; it must be writable")
-    })
 }
 
 #[async_trait]

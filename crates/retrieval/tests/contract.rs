@@ -8,6 +8,8 @@
 mod filters;
 #[path = "contract/keeping.rs"]
 mod keeping;
+#[path = "contract/local.rs"]
+mod local;
 #[path = "contract/qdrant.rs"]
 mod qdrant;
 #[path = "contract/ranking.rs"]

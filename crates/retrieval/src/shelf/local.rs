@@ -2,9 +2,11 @@
 //!
 //! A commit of tantivy is all or nothing and holds the marks, so a kill loses nothing that a mark speaks of. Vectors are
 //! written before the commit that needs them; those that no commit speaks of are found by their content and used later.
-//! Several processes may read and write one folder: writers wait for each other.
+//! Several processes may read and write one folder: writers wait for each other. The folder may be removed, or put aside
+//! by another process because it is damaged, while this one uses it: it is opened again then.
 
 mod error;
+mod place;
 mod schema;
 mod search;
 mod vectors;
@@ -19,11 +21,11 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId};
 use miyabi_core::ports::Maker;
-use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy};
+use tantivy::{Index, IndexReader, IndexWriter};
 
 use super::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
 use error::LocalError;
+use place::{Place, WORDS, lock};
 use schema::Fields;
 use vectors::Vectors;
 
@@ -35,11 +37,14 @@ const SEGMENTS: usize = 16;
 /// A shelf in a folder of this machine.
 #[derive(Clone)]
 pub struct LocalShelf {
-    inner: Arc<Inner>,
+    place: Arc<Place>,
 }
 
+/// What lies in the folder, opened.
 struct Inner {
     folder: PathBuf,
+    /// The folder of words, held open: that of the same name may be another one by now.
+    here: File,
     index: Index,
     reader: IndexReader,
     fields: Fields,
@@ -49,19 +54,35 @@ struct Inner {
 impl LocalShelf {
     /// Opens the shelf for vectors of that maker in a folder, which is made if it is not there.
     ///
-    /// What lies there and is no index of this version is put aside: it can be made again from the log.
+    /// What lies there and is no index of this version, or a damaged one, is put aside and said in the log: it can be
+    /// made again from the logs of runs. What cannot be opened for another reason is left as it is.
     /// Errors: the folder cannot be read or written.
     pub fn open(folder: &Path, maker: Option<&Maker>) -> Result<Self, Failure> {
-        let folder = folder.join(slug(maker));
-        Ok(Self { inner: Arc::new(Inner::open(folder, maker)?) })
+        let place = Place::open(folder.join(slug(maker)), maker)?;
+        Ok(Self { place: Arc::new(place) })
+    }
+
+    /// What is on the shelf for vectors of that maker in a folder, and where; nothing is made, mended or waited for.
+    /// None: nothing is there yet.
+    /// Errors: it is damaged, or cannot be read.
+    pub fn look(folder: &Path, maker: Option<&Maker>) -> Result<Option<ShelfStats>, Failure> {
+        Ok(place::look(&folder.join(slug(maker)), maker)?)
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<T, LocalError> + Send + 'static,
+        work: impl Fn(&Inner) -> Result<T, LocalError> + Send + 'static,
     ) -> Result<T, Failure> {
-        let inner = Arc::clone(&self.inner);
-        match tokio::task::spawn_blocking(move || work(&inner)).await {
+        self.away(move |place| place.with(work)).await
+    }
+
+    /// Work that waits for files, away from the threads that must not.
+    async fn away<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Place) -> Result<T, LocalError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let place = Arc::clone(&self.place);
+        match tokio::task::spawn_blocking(move || work(&place)).await {
             Ok(done) => Ok(done?),
             Err(error) => Err(Failure::caused(FailureClass::Internal, &error)),
         }
@@ -78,36 +99,14 @@ fn slug(maker: Option<&Maker>) -> String {
 }
 
 impl Inner {
-    fn open(folder: PathBuf, maker: Option<&Maker>) -> Result<Self, LocalError> {
-        let words = folder.join("words");
-        fs::create_dir_all(&words).map_err(|error| LocalError::file("make", &folder, error))?;
-        let _lock = lock(&folder)?;
-        let (schema, fields) = schema::schema();
-        let open = || {
-            let directory = MmapDirectory::open(&words)?;
-            Index::open_or_create(directory, schema.clone())
-        };
-        let index = match open() {
-            Ok(index) => index,
-            Err(_broken) => {
-                set_aside(&words)?;
-                open().map_err(|error| LocalError::index("open", &folder, error))?
-            }
-        };
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()
-            .map_err(|error| LocalError::index("read", &folder, error))?;
-        let vectors = match maker {
-            Some(maker) => Some(Mutex::new(Vectors::open(&folder.join("vectors.f32"), maker.dimensions)?)),
-            None => None,
-        };
-        Ok(Self { folder, index, reader, fields, vectors })
-    }
-
     fn fail(&self, doing: &'static str) -> impl Fn(tantivy::TantivyError) -> LocalError + '_ {
         move |error| LocalError::index(doing, &self.folder, error)
+    }
+
+    /// Waits until nobody else writes, in what lies there still.
+    fn lock(&self) -> Result<File, LocalError> {
+        let lock = lock(&self.folder)?;
+        if self.is_here() { Ok(lock) } else { Err(LocalError::Moved { folder: self.folder.clone() }) }
     }
 
     /// Does something with the only writer, and commits.
@@ -115,7 +114,7 @@ impl Inner {
         &self,
         work: impl FnOnce(&mut IndexWriter) -> Result<T, LocalError>,
     ) -> Result<T, LocalError> {
-        let _lock = lock(&self.folder)?;
+        let _lock = self.lock()?;
         let mut writer: IndexWriter =
             self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(self.fail("write"))?;
         let done = work(&mut writer)?;
@@ -131,7 +130,7 @@ impl Inner {
         if let Some(vectors) = &self.vectors {
             let new = runs.iter().flat_map(|run| &run.chunks);
             let new = new.filter_map(|chunk| Some((chunk.content, chunk.vector.as_deref()?)));
-            let _lock = lock(&self.folder)?;
+            let _lock = self.lock()?;
             held(vectors).add(new)?;
         }
         self.write(|writer| {
@@ -152,9 +151,16 @@ impl Inner {
         })
     }
 
+    fn forget(&self, repo: &str) -> Result<(), LocalError> {
+        self.write(|writer| {
+            writer.delete_term(self.fields.of_repo(repo));
+            Ok(())
+        })
+    }
+
     fn bytes(&self) -> Result<u64, LocalError> {
         let mut bytes = 0;
-        for folder in [self.folder.clone(), self.folder.join("words")] {
+        for folder in [self.folder.clone(), self.folder.join(WORDS)] {
             let entries = fs::read_dir(&folder).map_err(|error| LocalError::file("read", &folder, error))?;
             // A file may go while it is looked at: another process merges.
             let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok());
@@ -169,28 +175,10 @@ fn held(vectors: &Mutex<Vectors>) -> std::sync::MutexGuard<'_, Vectors> {
     vectors.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until no other process writes here; the lock goes with the file.
-fn lock(folder: &Path) -> Result<File, LocalError> {
-    let path = folder.join("writer.lock");
-    let failed = |error| LocalError::file("lock", &path, error);
-    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    file.lock().map_err(failed)?;
-    Ok(file)
-}
-
-fn set_aside(words: &Path) -> Result<(), LocalError> {
-    let aside = words.with_extension("broken");
-    let moved = match fs::remove_dir_all(&aside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => fs::rename(words, &aside).and_then(|()| fs::create_dir_all(words)),
-    };
-    moved.map_err(|error| LocalError::file("put aside", words, error))
-}
-
 #[async_trait]
 impl Shelf for LocalShelf {
     fn name(&self) -> String {
-        format!("local index in {}", self.inner.folder.display())
+        format!("local index in {}", self.place.folder().display())
     }
 
     async fn marks(&self, repo: &str) -> Result<BTreeMap<RunId, Mark>, Failure> {
@@ -205,9 +193,9 @@ impl Shelf for LocalShelf {
             let mut vectors = held(vectors);
             vectors.refresh()?;
             let mut found = HashMap::new();
-            for content in contents {
-                if let Some(vector) = vectors.get(&content)? {
-                    found.insert(content, vector);
+            for content in &contents {
+                if let Some(vector) = vectors.get(content)? {
+                    found.insert(*content, vector);
                 }
             }
             Ok(found)
@@ -277,12 +265,6 @@ impl Shelf for LocalShelf {
 
     async fn forget(&self, repo: &str) -> Result<(), Failure> {
         let repo = repo.to_owned();
-        self.blocking(move |inner| {
-            inner.write(|writer| {
-                writer.delete_term(inner.fields.of_repo(&repo));
-                Ok(())
-            })
-        })
-        .await
+        self.away(move |place| place.forget(&repo)).await
     }
 }

@@ -81,6 +81,19 @@ impl QdrantShelf {
         Ok(Self { server, place })
     }
 
+    /// What is there, with its version, and its address; nothing is made or changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`QdrantShelf::open`], but for the shape of the collection.
+    pub async fn look(settings: QdrantSettings) -> Result<(String, String), Failure> {
+        let place = Place::of(&settings.prefix, settings.maker);
+        let server = Server::new(&settings.url, settings.api_key.as_ref(), settings.timeout)?;
+        let version = place.version(&server).await?;
+        let made = if place.exists(&server).await? { "" } else { ", not made yet" };
+        Ok((format!("Qdrant {version}, collection {}{made}", place.collection), server.url))
+    }
+
     /// The collection's name.
     pub fn collection(&self) -> &str {
         &self.place.collection

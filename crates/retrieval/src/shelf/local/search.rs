@@ -24,7 +24,7 @@ use crate::shelf::{Chunk, ChunkId, Scored, ShelfStats};
 const COMPARED: usize = 4;
 
 impl Inner {
-    fn searcher(&self) -> Result<Searcher, LocalError> {
+    pub(super) fn searcher(&self) -> Result<Searcher, LocalError> {
         self.reader.reload().map_err(self.fail("read"))?;
         Ok(self.reader.searcher())
     }

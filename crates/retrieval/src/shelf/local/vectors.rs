@@ -98,6 +98,15 @@ impl Vectors {
         self.file.sync_data().map_err(failed)
     }
 
+    /// How many there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.small.rows()
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     pub(super) fn row(&self, content: &Content) -> Option<u64> {
         self.rows.get(content).copied()
     }

@@ -48,16 +48,16 @@ impl Place {
         Self { collection: format!("{prefix}-{of}"), maker }
     }
 
-    /// Whether the server knows everything that is asked of it.
-    pub(super) async fn version(&self, server: &Server) -> Result<(), Failure> {
+    /// The server's version, if it knows everything that is asked of it.
+    pub(super) async fn version(&self, server: &Server) -> Result<String, Failure> {
         let reply = server.ask("reach", || server.client.health_check()).await?;
         let mut numbers = reply.version.split('.').map(|it| it.parse::<u64>().ok());
         let version = numbers.next().flatten().zip(numbers.next().flatten());
+        let told: String = reply.version.chars().filter(|it| !it.is_control()).take(40).collect();
         if version.is_some_and(|version| version >= OLDEST) {
-            return Ok(());
+            return Ok(told);
         }
         let (major, minor) = OLDEST;
-        let told: String = reply.version.chars().filter(|it| !it.is_control()).take(40).collect();
         let message = format!("Qdrant at {} is version `{told}`, and {major}.{minor} is needed", server.url);
         Err(Failure::new(FailureClass::Input, message)
             .hint("update the server, or keep what is known on this machine"))
@@ -87,7 +87,7 @@ impl Place {
         Ok(())
     }
 
-    async fn exists(&self, server: &Server) -> Result<bool, Failure> {
+    pub(super) async fn exists(&self, server: &Server) -> Result<bool, Failure> {
         let collection = self.collection.as_str();
         Ok(server.ask("reach", || server.client.collection_exists(collection)).await?)
     }
