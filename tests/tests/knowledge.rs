@@ -122,6 +122,15 @@ fn knowledge_is_made_of_the_log_again() {
     assert_eq!(place.env.git(&["status", "--porcelain", "--ignored=no"]), "");
     let stats = place.env.miyabi(["knowledge", "stats", "--json"]).expect(0).json();
     assert_eq!((&stats["runs"], &stats["embedder"]), (&1.into(), &"".into()), "{stats}");
+    // Into a file, from nothing: people are told that nothing was there.
+    fs::remove_dir_all(place.env.repo().join(".miyabi/knowledge")).unwrap();
+    let out = place.env.root().join("out.jsonl");
+    let ran = place.env.miyabi(["knowledge", "export", "--output", out.to_str().unwrap()]).expect(0);
+    assert!(ran.stderr.contains("nothing was known of 1 runs"), "{}", ran.stderr);
+    let text = fs::read_to_string(&out).unwrap();
+    assert_eq!(text.lines().map(|it| serde_json::from_str(it).unwrap()).collect::<Vec<Value>>(), first);
+    let ran = place.env.miyabi(["knowledge", "search", "farewell"]).expect(0);
+    assert_eq!(ran.stderr, "", "and not when it is");
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! `miyabi knowledge`: what is remembered of past runs, found again.
 
+mod export;
 mod learned;
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::knowledge::{Found, Hit, KnowledgeStats, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::status::Status;
 use miyabi_engine::{CaughtUp, catch_up};
@@ -22,9 +20,6 @@ use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::output::clean::{clean_line, clean_text};
 use crate::wiring::{Access, Home};
-
-/// So many records are read at once when all are written out.
-const PAGE: usize = 500;
 
 /// Find again what past runs did
 #[derive(Debug, Args)]
@@ -146,7 +141,7 @@ pub async fn knowledge(args: KnowledgeArgs, context: &Context) -> Result<Exit, C
     match args.what {
         What::Search { query, filter, limit } => {
             let filter = filter.filter(now)?;
-            take_in(context, &home).await?;
+            say_absent(context, &take_in(context, &home).await?);
             let query = Query { text: query.join(" "), filter, limit: usize::from(limit), now };
             let found = home.knowledge.search(&query).await?;
             for lack in &found.lacks {
@@ -168,8 +163,11 @@ pub async fn knowledge(args: KnowledgeArgs, context: &Context) -> Result<Exit, C
         What::Learned(args) => return learned::learned(args, context, &home).await,
         What::Export { filter, output } => {
             let filter = filter.filter(now)?;
-            take_in(context, &home).await?;
-            return export(context, &home, &filter, output).await;
+            if let Some(path) = &output {
+                export::is_free(path)?;
+            }
+            say_absent(context, &take_in(context, &home).await?);
+            export(context, &home, &filter, output).await?;
         }
     }
     Ok(exit::DONE)
@@ -187,45 +185,34 @@ async fn take_in(context: &Context, home: &Home) -> Result<CaughtUp, CliError> {
     Ok(caught)
 }
 
+/// That the store knew nothing of some runs is worth a word: it may have been wiped.
+fn say_absent(context: &Context, caught: &CaughtUp) {
+    if caught.absent > 0 {
+        let runs = caught.absent;
+        context.output.note(&format!("nothing was known of {runs} runs: they were taken in from their logs"));
+    }
+}
+
 async fn export(
     context: &Context,
     home: &Home,
     filter: &RecordFilter,
     output: Option<PathBuf>,
-) -> Result<Exit, CliError> {
-    let mut file = match &output {
+) -> Result<(), CliError> {
+    let knowledge = home.knowledge.as_ref();
+    match output {
         Some(path) => {
-            let file = File::create_new(path).map_err(|error| CliError::file("write", path, &error))?;
-            Some((path, BufWriter::new(file)))
+            let count = export::save(knowledge, filter, &path).await?;
+            let document = json!({ "records": count, "file": path });
+            context.output.show(&document, || format!("{count} records in {}", path.display()))
         }
-        None => None,
-    };
-    let mut after = None;
-    let mut count = 0usize;
-    loop {
-        let page = home.knowledge.list(filter, after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        count += page.len();
-        for record in &page {
-            let line = serde_json::to_string(record)
-                .map_err(|error| Failure::caused(FailureClass::Internal, &error))?;
-            match &mut file {
-                Some((path, file)) => {
-                    writeln!(file, "{line}").map_err(|error| CliError::file("write", path, &error))?;
-                }
-                None => context.output.data(&line)?,
+        None => {
+            if export::show(knowledge, filter, context.output).await? == 0 {
+                context.output.note("there is no such record");
             }
+            Ok(())
         }
     }
-    if let Some((path, mut file)) = file {
-        file.flush().map_err(|error| CliError::file("write", path, &error))?;
-        let document = json!({ "records": count, "file": path });
-        context.output.show(&document, || format!("{count} records in {}", path.display()))?;
-    } else if count == 0 {
-        context.output.note("there is no such record");
-    }
-    Ok(exit::DONE)
 }
 
 fn shown(found: &Found) -> String {
