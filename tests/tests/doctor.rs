@@ -1,4 +1,4 @@
-//! `miyabi doctor` about what keeps agents in, on machines that have more and less of it.
+//! `miyabi doctor` about what keeps agents in, on machines that have more and less of it; and about knowledge.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -29,8 +29,13 @@ fn search(env: &TestEnv, bubblewrap: Option<&str>) -> String {
 
 /// Whether something keeps agents in, what it is, and how to get more.
 fn containment(json: &[u8]) -> (bool, String, String) {
+    row(json, "containment")
+}
+
+/// Whether that is there, what it is, and how to get it or more.
+fn row(json: &[u8], what: &str) -> (bool, String, String) {
     let findings: Vec<Value> = serde_json::from_slice(json).unwrap();
-    let finding = findings.iter().find(|finding| finding["what"] == "containment").unwrap();
+    let finding = findings.iter().find(|finding| finding["what"] == what).unwrap();
     let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     (finding["found"].as_bool().unwrap(), text("detail"), text("get"))
 }
@@ -55,6 +60,67 @@ fn where_namespaces_are_forbidden_it_says_so_in_the_words_of_the_program() {
     assert!(found, "Landlock is left");
     assert!(detail.contains("cannot make a box: bwrap: No permissions to create new namespace"), "{detail}");
     assert!(get.contains("allow user namespaces"), "{get}");
+}
+
+/// How the doctor says that knowledge stands.
+fn knowledge(env: &TestEnv) -> (bool, String, String) {
+    row(env.miyabi(["doctor", "--json"]).expect(0).stdout.as_bytes(), "knowledge")
+}
+
+#[test]
+fn it_says_how_knowledge_stands() {
+    let mut env = TestEnv::new(PROGRAM, &[("README.md", "# Notes\n")]);
+    let folder = env.repo().join(".miyabi/knowledge");
+    let place = format!("in {}", folder.display());
+    let (found, detail, get) = knowledge(&env);
+    assert!(found && get.is_empty(), "{detail}");
+    assert_eq!(detail, format!("local index, not made yet, by words alone, {place}"));
+    assert!(!folder.exists(), "looking makes nothing");
+
+    let filed = env.miyabi(["issue", "new", "--title", "Add notes", "--json"]).expect(0).json();
+    env.write("playbook.yaml", "task-1-1:\n  - write: { path: notes.md, content: \"n\\n\" }\n");
+    let agent = format!("scripted:{}", env.repo().join("playbook.yaml").display());
+    env.git(&["add", "--all"]);
+    env.git(&["commit", "--quiet", "--message", "Script"]);
+    env.miyabi(["run", "issue", &filed["number"].to_string(), "--agent", &agent]);
+    let records = env.miyabi(["knowledge", "export"]).expect(0).stdout.lines().count();
+    assert!(records > 1, "{records}");
+    let (found, detail, _) = knowledge(&env);
+    assert!(found, "{detail}");
+    assert_eq!(detail, format!("local index, {records} records of 1 runs, by words alone, {place}"));
+    let told = env.miyabi(["doctor"]).expect(0).stdout;
+    assert!(told.contains("✓ knowledge (local index, "), "{told}");
+
+    env.write(".miyabi/knowledge/words-v1/words/meta.json", "{");
+    let (found, detail, get) = knowledge(&env);
+    assert!(!found && detail.contains(".miyabi/knowledge/words-v1"), "{detail}");
+    assert!(get.contains("`miyabi knowledge index --rebuild`"), "{get}");
+    assert_eq!(env.read(".miyabi/knowledge/words-v1/words/meta.json"), "{", "a doctor changes nothing");
+
+    env.set("MIYABI_EMBEDDINGS_URL", "http://me:hunter2@127.0.0.1:9/v1");
+    let (found, detail, get) = knowledge(&env);
+    assert!(!found && detail == "no model for vectors is named" && get.contains("embed_model"), "{detail}");
+    env.write("miyabi.toml", "[knowledge]\nembed_model = \"two\"\nembed_dimensions = 2\n");
+    let (found, detail, _) = knowledge(&env);
+    assert!(found, "{detail}");
+    assert_eq!(detail, format!("local index, not made yet, vectors by two (2 dimensions), {place}"));
+
+    env.set("MIYABI_QDRANT_API_KEY", "geheim-geheim");
+    env.set("MIYABI_QDRANT_URL", "http://127.0.0.1:9");
+    let (found, detail, get) = knowledge(&env);
+    assert!(!found && detail.contains("cannot reach Qdrant at http://127.0.0.1:9"), "{detail}");
+    assert!(get.contains("see that Qdrant runs"), "{get}");
+    env.set("MIYABI_QDRANT_URL", "http://me:hunter2@127.0.0.1:9");
+    let ran = env.miyabi(["doctor", "--json"]).expect(0);
+    let (found, detail, _) = row(ran.stdout.as_bytes(), "knowledge");
+    assert!(!found && detail.contains("it holds a user"), "{detail}");
+    for secret in ["hunter2", "geheim"] {
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{}", ran.stdout);
+    }
+
+    env.write("miyabi.toml", "[knowledge]\nenabled = false\n");
+    let (found, detail, get) = knowledge(&env);
+    assert!(!found && detail == "off" && get.contains("knowledge.enabled"), "{detail} {get}");
 }
 
 /// Everything again as somebody who is not root. Left out where we are not root and cannot become another.

@@ -1,5 +1,7 @@
 //! `miyabi doctor`: what is here, what is missing, and what that means.
 
+mod knowledge;
+
 use std::path::Path;
 
 use clap::Args;
@@ -141,6 +143,7 @@ pub async fn doctor(_args: DoctorArgs, context: &Context) -> Result<Exit, CliErr
         Ok(home) => {
             repository(&home, &mut findings).await;
             findings.extend(keys(&home));
+            findings.push(knowledge::knowledge(context, &home).await);
         }
         Err(error) => findings.push(Finding {
             what: "repository".to_owned(),
