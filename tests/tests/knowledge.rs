@@ -2,12 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use miyabi_tests::env::TestEnv;
+use miyabi_tests::vectors::endpoint;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_miyabi-under-test");
@@ -173,41 +172,6 @@ fn policy_and_repositories_keep_the_past_apart() {
         assert_eq!(prompt.contains("local/repo run 1"), first_is_seen, "{settings}: {prompt}");
         assert_eq!(prompt.contains("Past work that is like this"), any_is_seen, "{settings}: {prompt}");
     }
-}
-
-/// An endpoint for vectors to which farewells and goodbyes are the same; for as long as the test runs.
-fn endpoint() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/v1", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
-            let mut length = 0;
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok() && !line.trim().is_empty() {
-                if let Some((name, value)) =
-                    line.split_once(':').filter(|(name, _)| *name == "content-length")
-                {
-                    length = value.trim().parse().unwrap_or_else(|_| panic!("{name}"));
-                }
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let asked: Value = serde_json::from_slice(&body).unwrap();
-            let near = |text: &Value| {
-                ["farewell", "goodbye"].iter().any(|word| text.as_str().unwrap().contains(word))
-            };
-            let vector =
-                |text: &Value| serde_json::json!({ "embedding": if near(text) { [1, 0] } else { [0, 1] } });
-            let data: Vec<Value> = asked["input"].as_array().unwrap().iter().map(vector).collect();
-            let answer = serde_json::json!({ "data": data }).to_string();
-            let head =
-                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
-            reader.get_mut().write_all((head + &answer).as_bytes()).unwrap();
-        }
-    });
-    address
 }
 
 #[test]

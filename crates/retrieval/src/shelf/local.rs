@@ -115,6 +115,7 @@ impl Inner {
         work: impl FnOnce(&mut IndexWriter) -> Result<T, LocalError>,
     ) -> Result<T, LocalError> {
         let _lock = self.lock()?;
+        self.tidy()?;
         let mut writer: IndexWriter =
             self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(self.fail("write"))?;
         let done = work(&mut writer)?;

@@ -168,6 +168,45 @@ async fn read_all(shelf: &dyn Shelf) -> Result<usize, miyabi_core::failure::Fail
     Ok(shelf.chunks(&ids).await?.len())
 }
 
+/// A kill between the file that says what was deleted and the list of segments leaves the first, and the next writer
+/// gives the same name.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_kill_left_is_in_nobodys_way() {
+    let write = async |shelf: &LocalShelf| {
+        let part = chunk(&record("run-1", RecordKind::Issue), 0, "apple date");
+        shelf.replace(SHOP, &run("run-1"), mark(2), &[part]).await
+    };
+    let both: Vec<RunChunks> = ["run-1", "run-2"]
+        .map(|name| {
+            let chunks = vec![chunk(&record(name, RecordKind::Issue), 0, "apple banana")];
+            RunChunks { run: run(name), mark: mark(1), chunks }
+        })
+        .into();
+    let (killed, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shelves = [open(killed.path()), open(other.path())];
+    for shelf in &shelves {
+        shelf.replace_all(SHOP, &both).await.unwrap();
+    }
+    write(&shelves[1]).await.unwrap();
+    let deleted = |folder: &Path| {
+        let files = segment_files(&inside(folder).join("words"));
+        files.into_iter().find(|file| file.extension().unwrap() == "del")
+    };
+    // What the other one wrote, under the names that this one will give.
+    let ours = segment_files(&inside(killed.path()).join("words"));
+    let segment = ours[0].file_stem().unwrap().to_str().unwrap();
+    let theirs = deleted(other.path()).unwrap();
+    let stamp = theirs.file_stem().unwrap().to_str().unwrap().split_once('.').unwrap().1;
+    let left = ours[0].with_file_name(format!("{segment}.{stamp}.del"));
+    fs::copy(&theirs, &left).unwrap();
+    for shelf in [&shelves[0], &open(killed.path())] {
+        write(shelf).await.unwrap();
+        assert_eq!(names(&search(shelf, &["date"], &any()).await), ["run-1/issue"]);
+        assert_eq!(names(&search(shelf, &["banana"], &any()).await), ["run-2/issue"]);
+    }
+    assert!(deleted(killed.path()).is_none_or(|file| file == left), "the name was the same");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repo_is_forgotten_without_the_others_where_nothing_is_damaged() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use miyabi_core::ports::Maker;
-use tantivy::directory::MmapDirectory;
 use tantivy::directory::error::OpenReadError;
-use tantivy::{Index, ReloadPolicy};
+use tantivy::directory::{META_LOCK, MmapDirectory};
+use tantivy::{Directory as _, Index, ReloadPolicy};
 use tracing::warn;
 
 use super::error::LocalError;
@@ -140,6 +140,32 @@ impl Inner {
     pub(super) fn is_here(&self) -> bool {
         is_at(&self.here, &self.folder.join(WORDS))
             && self.vectors.as_ref().is_none_or(|it| is_at(held(it).file(), &self.folder.join(VECTORS)))
+    }
+
+    /// Removes what a killed writer left: a file of it may have the very name that the next one wants. The caller holds
+    /// the lock of the folder; who opens what is there holds the other one.
+    pub(super) fn tidy(&self) -> Result<(), LocalError> {
+        let failed = |error| LocalError::index("tidy", &self.folder, error);
+        let _opening =
+            self.index.directory().acquire_lock(&META_LOCK).map_err(|error| failed(error.into()))?;
+        let living = self.index.load_metas().map_err(failed)?.list_segment_files();
+        let words = self.folder.join(WORDS);
+        let unreadable = |error| LocalError::file("read", &words, error);
+        for entry in fs::read_dir(&words).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let Some(name) = path.file_name() else { continue };
+            let is_kept = name == "meta.json" || name.as_encoded_bytes().starts_with(b".");
+            if is_kept || living.contains(Path::new(name)) {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(LocalError::file("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether everything that is there can be read, and is what was written.
