@@ -19,6 +19,9 @@ use crate::task::AgentResult;
 
 /// The most findings, remarks or lines of evidence that a record tells.
 const TOLD: usize = 20;
+/// Characters of a record's text. No index keeps so much of one; what follows is not worth the time that it takes to look
+/// for secrets in it.
+const LONGEST: usize = 200_000;
 
 /// Everything worth remembering of a run, from its log as far as it goes; in the order in which it was known.
 ///
@@ -33,6 +36,11 @@ pub fn records(events: &[Event]) -> Result<Vec<Record>, Illegal> {
         writer.event(event);
     }
     writer.outcome();
+    for record in &mut writer.records {
+        if let Some((end, _)) = record.text.char_indices().nth(LONGEST) {
+            record.text.truncate(end);
+        }
+    }
     Ok(writer.records)
 }
 
