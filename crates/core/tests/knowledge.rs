@@ -39,6 +39,16 @@ fn hit(record: Record, excerpt: &str) -> Hit {
 }
 
 #[test]
+fn an_endless_text_ends() {
+    let mut started = fixtures::run_started(fixtures::plan(&[Uses::Analyse]));
+    started.issue.body = "認証 ".repeat(1_000_000);
+    let log = events(&run_id(1), 0, [EventBody::RunStarted(Box::new(started))]);
+    let issue = records(&log).unwrap().remove(0);
+    assert_eq!((issue.kind, issue.text.chars().count()), (RecordKind::Issue, 200_000));
+    assert!(issue.text.starts_with("認証 認証 "));
+}
+
+#[test]
 fn a_log_becomes_records() {
     let run = run_id(1);
     let started = fixtures::run_started(fixtures::plan(&[Uses::Analyse]));

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Memory, Remembered, records};
-use miyabi_core::ports::{Clock, Knowledge, RunFilter, Store};
+use miyabi_core::ports::{Clock, Knowledge, RunFilter, Store, StoreError};
 
 /// So many runs go into the index at once, or fewer with so much text, in bytes.
 const RUNS: usize = 200;
@@ -19,7 +19,7 @@ pub struct CaughtUp {
     pub done: Remembered,
     /// Runs of which nothing was remembered before: they did not come to rest yet, or the store was wiped.
     pub absent: u64,
-    /// Runs whose logs make no sense, with why.
+    /// Runs whose logs cannot be read or make no sense, with why.
     pub unread: Vec<(RunId, String)>,
 }
 
@@ -99,7 +99,14 @@ async fn memory(
     run: &RunId,
     known: Option<&Mark>,
 ) -> Result<Result<Option<Memory>, String>, Failure> {
-    let events = store.load(run, 0).await.map_err(unreadable)?;
+    let events = match store.load(run, 0).await {
+        Ok(events) => events,
+        // What this log holds will never be read: the other runs are not to wait for it.
+        Err(StoreError::Broken(failure)) if failure.class == FailureClass::Permanent => {
+            return Ok(Err(failure.message));
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
     let length = events.len() as u64;
     if events.is_empty() || known.is_some_and(|mark| mark.events >= length) {
         return Ok(Ok(None));
@@ -120,6 +127,6 @@ fn add(sum: &mut Remembered, one: Remembered) {
     sum.lacks = one.lacks.or(sum.lacks.take());
 }
 
-fn unreadable(error: miyabi_core::ports::StoreError) -> Failure {
+fn unreadable(error: StoreError) -> Failure {
     Failure::caused(FailureClass::Permanent, &error)
 }

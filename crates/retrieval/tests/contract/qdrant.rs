@@ -59,6 +59,37 @@ async fn a_server_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_answers_is_not_asked_for_ever() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let held = std::sync::Arc::clone(&taken);
+    std::thread::spawn(move || listener.incoming().for_each(|it| held.lock().unwrap().push(it.unwrap())));
+    let timeout = std::time::Duration::from_millis(500);
+    let settings =
+        QdrantSettings { url: url.clone(), api_key: None, prefix: "miyabi".to_owned(), timeout, maker: None };
+    let failure = QdrantShelf::open(settings.clone()).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Unavailable, "{failure}");
+    assert!(failure.message.contains(&url), "{failure}");
+    QdrantShelf::look(settings).await.unwrap_err();
+    // The client itself connects once more; nothing else is tried again.
+    let connections = taken.lock().unwrap().len();
+    assert!((2..=4).contains(&connections), "{connections}");
+}
+
+#[tokio::test]
+async fn looking_makes_nothing() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (what, place) = QdrantShelf::look(server.settings("miyabi", None)).await.unwrap();
+    assert_eq!(what, "Qdrant 1.20.0, collection miyabi-words, not made yet");
+    assert_eq!(place, format!("http://localhost:{}", server.port));
+    assert!(server.client().list_collections().await.unwrap().collections.is_empty());
+    open(server.settings("miyabi", None)).await.unwrap();
+    let (what, _) = QdrantShelf::look(server.settings("miyabi", None)).await.unwrap();
+    assert_eq!(what, "Qdrant 1.20.0, collection miyabi-words");
+}
+
+#[tokio::test]
 async fn what_a_killed_server_had_half_of_is_made_whole_the_next_time() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
