@@ -100,8 +100,9 @@ fn a_text_of_five_megabytes_is_found_by_how_it_begins() {
         let found = env.miyabi(["knowledge", "search", query, "--json"]).expect(0).json();
         found["hits"].as_array().unwrap().len()
     };
-    assert_eq!((hits("E4713"), hits("E4714")), (1, 0));
+    assert!(hits("E4713") > 0);
     let records = export(&env);
+    assert!(!records.iter().any(|record| record["text"].as_str().unwrap().contains("E4714")), "it ends");
     let longest = records.iter().map(|record| record["text"].as_str().unwrap().len()).max().unwrap();
     assert!((1_000..200_000).contains(&longest), "{longest}");
     let first = export(&env);
