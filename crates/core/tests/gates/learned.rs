@@ -129,6 +129,29 @@ fn what_is_merged_by_people_and_what_merges_itself_are_kept_apart() {
 }
 
 #[test]
+fn what_a_person_merges_whatever_its_score_says_nothing_of_the_score() {
+    let guarded = |points| {
+        let mut guarded = report(points).unwrap();
+        guarded["guarded"] = json!(["migrations/1.sql"]);
+        Play::new(&[("review", vec![Ok(guarded)])]).go()
+    };
+    let told = learned(vec![
+        guarded(88).answer("approve_anyway"),
+        guarded(95).answer("approve_anyway"),
+        // Sent back: opening it had been too early, and that it may not be merged is a word about merging.
+        scored(86, vec![]).answer("rework").answer("reject"),
+        scored(86, vec![failed(FailureClass::Rejected)]).answer("approve_anyway"),
+    ]);
+    assert_eq!(seen(&told, "policy.merge_from", "needed no person"), None);
+    assert_eq!(seen(&told, "policy.merge_from", "was to merge"), Some((0, 2)));
+    // The one that was closed at the forge, and the one that was sent back.
+    assert_eq!(seen(&told, "policy.open_from", "opened without a person"), Some((2, 3)));
+    let bands: Vec<_> =
+        told.thresholds.scores.iter().map(|it| (it.from, it.reviews, it.merged, it.closed)).collect();
+    assert_eq!(bands, [(80, 3, 1, 1), (90, 1, 1, 0)]);
+}
+
+#[test]
 fn an_agent_that_mends_in_vain_is_seen() {
     let mut plays = times(3, || Play::new(&[("review", vec![poor()]), ("review-2", vec![report(95)])]).go());
     plays.push(Play::new(&[("review", vec![poor()]), ("review-2", vec![report(76)])]).go());
