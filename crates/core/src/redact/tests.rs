@@ -23,6 +23,7 @@ fn samples() -> Vec<(String, String)> {
         line("token ", format!("ghp_{}", n(36)), "github-token", "."),
         line("", format!("github_pat_{}_{}", n(22), n(40)), "github-token", " 秘密"),
         line("x=", format!("ghs_{}", n(36)), "github-token", "\n"),
+        line("鍵は", format!("ghp_{}", n(36)), "github-token", "です"),
         line("", format!("glpat-{}", n(20)), "gitlab-token", ""),
         line("「", format!("sk-ant-api03-{}", n(60)), "anthropic-key", "」"),
         line("", format!("sk-proj-{}", n(40)), "openai-key", ""),
