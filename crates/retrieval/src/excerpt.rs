@@ -11,25 +11,26 @@ const LONGEST: usize = 400;
 /// Words of a query with their terms, as [`terms::words`] has them.
 type Words = [(String, Vec<String>)];
 
-/// Those of the words that the chunk holds, in their order.
-pub(crate) fn matched(words: &Words, chunk: &Chunk) -> Vec<String> {
-    let record = &chunk.record;
-    let files: &[String] = if chunk.place == 0 { &record.files } else { &[] };
-    let there = terms::of_document(&record.title, &chunk.text, files);
-    let there: HashSet<&str> = there.iter().map(|(term, _)| term.as_str()).collect();
-    let held = words.iter().filter(|(_, terms)| terms.iter().any(|term| there.contains(term.as_str())));
-    held.map(|(word, _)| word.clone()).collect()
+/// What is shown of a chunk: those of the words that it holds, in their order, and the lines of its text that hold most
+/// of them, from the first such line on.
+pub(crate) fn shown(words: &Words, chunk: &Chunk) -> (Vec<String>, String) {
+    let wanted: HashSet<&str> = words.iter().flat_map(|(_, terms)| terms).map(String::as_str).collect();
+    let held = |title: &str, line: &str, files: &[String]| -> HashSet<&str> {
+        let there = terms::of_document(title, line, files);
+        there.iter().filter_map(|(term, _)| wanted.get(term.as_str()).copied()).collect()
+    };
+    let lines: Vec<&str> = chunk.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let in_lines: Vec<HashSet<&str>> = lines.iter().map(|line| held("", line, &[])).collect();
+    let mut there = held(&chunk.record.title, "", chunk.files());
+    there.extend(in_lines.iter().flatten());
+    let matched = words.iter().filter(|(_, terms)| terms.iter().any(|term| there.contains(term.as_str())));
+    let matched = matched.map(|(word, _)| word.clone()).collect();
+    let counts: Vec<usize> = in_lines.iter().map(HashSet::len).collect();
+    (matched, excerpt(&lines, &counts))
 }
 
-/// The lines of a text that hold most of the words, from the first of them on.
-pub(crate) fn excerpt(words: &Words, text: &str) -> String {
-    let wanted: HashSet<&str> = words.iter().flat_map(|(_, terms)| terms).map(String::as_str).collect();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let held = |line: &str| {
-        let there = terms::of_document("", line, &[]);
-        there.iter().filter(|(term, _)| wanted.contains(term.as_str())).count()
-    };
-    let counts: Vec<usize> = lines.iter().map(|line| held(line)).collect();
+/// The lines from the first on that has the highest count.
+fn excerpt(lines: &[&str], counts: &[usize]) -> String {
     let most = counts.iter().copied().max().unwrap_or_default();
     let from = counts.iter().position(|count| *count == most).unwrap_or_default();
     let mut shown = String::new();

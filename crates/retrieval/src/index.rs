@@ -22,6 +22,8 @@ use crate::{chunk, terms};
 const DEPTH: usize = 200;
 /// So many candidates for each hit are looked at in full.
 const LOOKED_AT: usize = 4;
+/// So many files of a record are part of what a vector is made of.
+const EMBEDDED_FILES: usize = 40;
 /// So many texts are given to an embedder at once.
 const BATCH: usize = 32;
 
@@ -47,16 +49,18 @@ impl KnowledgeIndex {
         let places = (0..).zip(parts);
         places
             .map(|(place, part)| {
-                let files: &[String] = if place == 0 { &record.files } else { &[] };
-                Chunk {
+                let mut chunk = Chunk {
                     id: ChunkId::of(&record.id, place),
-                    content: Content::of(&embedded(&record.title, part)),
+                    content: Content::default(),
                     record: Arc::clone(&bare),
                     place,
                     text: part.to_owned(),
-                    terms: terms::of_document(&record.title, part, files),
+                    terms: Vec::new(),
                     vector: None,
-                }
+                };
+                chunk.terms = terms::of_document(&record.title, part, chunk.files());
+                chunk.content = Content::of(&embedded(&chunk));
+                chunk
             })
             .collect()
     }
@@ -83,7 +87,7 @@ impl KnowledgeIndex {
         let mut seen = HashSet::new();
         for chunk in chunks() {
             if !known.contains_key(&chunk.content) && seen.insert(chunk.content) {
-                new.push((chunk.content, embedded(&chunk.record.title, &chunk.text)));
+                new.push((chunk.content, embedded(chunk)));
             }
         }
         let made = new.len() as u64;
@@ -116,31 +120,45 @@ impl KnowledgeIndex {
         let chunks: HashMap<ChunkId, Chunk> =
             self.shelf.chunks(&ids).await?.into_iter().map(|chunk| (chunk.id, chunk)).collect();
         let given = given(&self.shelf.given(&records).await?);
-        let words = terms::words(&query.text);
-        let mut hits = Vec::new();
-        for candidate in best {
-            let Some(chunk) = chunks.get(&candidate.chunk) else { continue };
+        let judged = best.into_iter().filter_map(|candidate| {
+            let chunk = chunks.get(&candidate.chunk)?;
             let known = given.get(&candidate.record).copied().unwrap_or_default();
             let (factor, because) = prior(&chunk.record, query.now, known);
-            hits.push(Hit {
-                record: Record::clone(&chunk.record),
-                score: candidate.score * factor,
+            Some((candidate.score * factor, candidate, chunk, because))
+        });
+        let mut judged: Vec<_> = judged.collect();
+        judged.sort_by(|(a, one, ..), (b, other, ..)| {
+            b.total_cmp(a).then_with(|| one.record.cmp(&other.record))
+        });
+        judged.truncate(query.limit);
+        // What is shown is looked for last, and only in what is shown: each word of a text is stemmed for it.
+        let words = terms::words(&query.text);
+        let hits = judged.into_iter().map(|(score, candidate, chunk, because)| {
+            let (matched, excerpt) = excerpt::shown(&words, chunk);
+            let record = Record::clone(&chunk.record);
+            Hit {
+                record,
+                score,
                 lexical: candidate.lexical,
                 dense: candidate.dense,
-                matched: excerpt::matched(&words, chunk),
+                matched,
                 because,
-                excerpt: excerpt::excerpt(&words, &chunk.text),
-            });
-        }
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.record.id.cmp(&b.record.id)));
-        hits.truncate(query.limit);
-        Ok(hits)
+                excerpt,
+            }
+        });
+        Ok(hits.collect())
     }
 }
 
-/// What a vector is made of.
-fn embedded(title: &str, part: &str) -> String {
-    format!("{title}\n{part}")
+/// What a vector is made of. Which files were changed says what a change is about; the text comes first, because a model
+/// reads only so far.
+fn embedded(chunk: &Chunk) -> String {
+    let mut text = format!("{}\n{}", chunk.record.title, chunk.text);
+    for file in chunk.files().iter().take(EMBEDDED_FILES) {
+        text.push('\n');
+        text.push_str(file);
+    }
+    text
 }
 
 #[async_trait]

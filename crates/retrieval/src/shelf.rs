@@ -98,6 +98,13 @@ pub struct Chunk {
     pub vector: Option<Vec<f32>>,
 }
 
+impl Chunk {
+    /// The files that it is found by: those of its record stand with the first chunk.
+    pub(crate) fn files(&self) -> &[String] {
+        if self.place == 0 { &self.record.files } else { &[] }
+    }
+}
+
 /// Everything that a shelf has of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunChunks {
