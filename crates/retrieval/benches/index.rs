@@ -1,7 +1,8 @@
 //! The local index at 1,000, 10,000 and 100,000 records: time to fill, search, memory and disk, beside reading the same
 //! texts once.
 //!
-//! `MIYABI_BENCH_RECORDS` (`1000,10000,100000`) makes it smaller. Texts are made of words of a fixed list by a fixed
+//! `MIYABI_BENCH_RECORDS` (`1000,10000,100000`) makes it smaller. `MIYABI_BENCH_QDRANT=http://localhost:6334` measures a
+//! Qdrant server beside it, in collections that are deleted afterwards. Texts are made of words of a fixed list by a fixed
 //! rule. `words` searches by words alone; `fused` with vectors of 384 numbers by a maker that only hashes: it shows what
 //! vectors cost, and says nothing of how good they are.
 #![expect(
@@ -22,7 +23,8 @@ use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordId
 use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
 use miyabi_core::status::Status;
-use miyabi_retrieval::{KnowledgeIndex, LocalShelf, Shelf};
+use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
+use qdrant_client::Qdrant;
 
 const DIMENSIONS: usize = 384;
 const QUERIES: u64 = 200;
@@ -37,18 +39,48 @@ fn main() {
     );
     for size in sizes {
         for fused in [false, true] {
-            runtime.block_on(measure(size, fused));
+            runtime.block_on(measure_local(size, fused));
+            if let Ok(url) = std::env::var("MIYABI_BENCH_QDRANT") {
+                runtime.block_on(measure_server(size, fused, &url));
+            }
         }
     }
 }
 
-async fn measure(size: u64, fused: bool) {
+fn maker() -> Maker {
+    Maker { name: "hash".to_owned(), dimensions: DIMENSIONS }
+}
+
+async fn measure_local(size: u64, fused: bool) {
     let folder = tempfile::tempdir().unwrap();
-    let maker = Maker { name: "hash".to_owned(), dimensions: DIMENSIONS };
-    let embedder = fused.then(|| Arc::new(Hashing(maker.clone())) as Arc<dyn Embedder>);
-    let before = resident();
+    let maker = maker();
     let shelf = LocalShelf::open(folder.path(), fused.then_some(&maker)).unwrap();
-    let shelf: Arc<dyn Shelf> = Arc::new(shelf);
+    measure("", Arc::new(shelf), size, fused).await;
+}
+
+async fn measure_server(size: u64, fused: bool, url: &str) {
+    let prefix = format!("miyabi-bench-{}", std::process::id());
+    let timeout = Duration::from_secs(600);
+    let settings = QdrantSettings {
+        url: url.to_owned(),
+        api_key: None,
+        prefix: prefix.clone(),
+        timeout,
+        maker: fused.then(maker),
+    };
+    let shelf = QdrantShelf::open(settings).await.unwrap();
+    measure("server, ", Arc::new(shelf), size, fused).await;
+    let client = Qdrant::from_url(url).timeout(timeout).skip_compatibility_check().build().unwrap();
+    for collection in client.list_collections().await.unwrap().collections {
+        if collection.name.starts_with(&prefix) {
+            client.delete_collection(collection.name).await.unwrap();
+        }
+    }
+}
+
+async fn measure(place: &str, shelf: Arc<dyn Shelf>, size: u64, fused: bool) {
+    let embedder = fused.then(|| Arc::new(Hashing(maker())) as Arc<dyn Embedder>);
+    let before = resident();
     let index = KnowledgeIndex::new(Arc::clone(&shelf), embedder, Arc::new(Redactor::new([])));
 
     let begun = Instant::now();
@@ -79,13 +111,13 @@ async fn measure(size: u64, fused: bool) {
     assert_eq!(stats.runs, size);
     println!(
         "{:<24} {:>9.2} {:>11.3} {:>8.1} {:>8.2} {:>8.2} {:>9.1} {:>9.1}",
-        format!("{size} {}", if fused { "fused" } else { "words" }),
+        format!("{size} {place}{}", if fused { "fused" } else { "words" }),
         fill.as_secs_f64(),
         read.as_secs_f64(),
         fill.as_secs_f64() / read.as_secs_f64(),
         at(50),
         at(95),
-        stats.bytes.unwrap_or_default() as f64 / 1e6,
+        stats.bytes.map_or(f64::NAN, |bytes| bytes as f64 / 1e6),
         resident().saturating_sub(before) as f64 / 1e6,
     );
 }

@@ -7,6 +7,9 @@
 //!
 //! `MIYABI_BENCH_EMBEDDER=127.0.0.1:8080` and `MIYABI_BENCH_DIMENSIONS` (384): a plain endpoint of this machine that makes
 //! vectors (`POST /v1/embeddings`); without it there is no search by meaning.
+//!
+//! `MIYABI_BENCH_QDRANT=http://localhost:6334`: the same on a Qdrant server, in collections that are deleted afterwards,
+//! and how many of the ten best hits it has in common with the local index.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -19,7 +22,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,8 +33,10 @@ use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
 use miyabi_core::status::Status;
 use miyabi_core::untrusted::visible;
-use miyabi_retrieval::{KnowledgeIndex, LocalShelf, Shelf};
+use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
+use qdrant_client::Qdrant;
 use serde::Deserialize;
+use tokio::runtime::Runtime;
 
 #[derive(Deserialize)]
 struct Document {
@@ -63,38 +68,89 @@ fn main() {
     for (name, queries) in sets(&folder) {
         let documents: Vec<Document> = lines(&folder.join(format!("{name}.docs.jsonl")));
         let plain = Plain::of(&documents);
-        let place = tempfile::tempdir().unwrap();
-        let open = |embedder: Option<Arc<dyn Embedder>>| {
-            let maker = embedder.as_ref().map(|it| it.maker().clone());
-            let shelf: Arc<dyn Shelf> = Arc::new(LocalShelf::open(place.path(), maker.as_ref()).unwrap());
-            (KnowledgeIndex::new(Arc::clone(&shelf), embedder, Arc::new(Redactor::new([]))), shelf)
-        };
-        let (index, _) = open(None);
-        runtime.block_on(fill(&index, &documents));
         let asking = Asking::of_environment().map(Arc::new);
-        let fused = asking.clone().map(|asking| open(Some(asking)));
-        if let Some((fused, _)) = &fused {
-            runtime.block_on(fill(fused, &documents));
-        }
+        let words = runtime.block_on(Places::filled(&documents, None));
+        let fused = asking.clone().map(|asking| runtime.block_on(Places::filled(&documents, Some(asking))));
         let times: HashMap<&str, i64> = documents.iter().map(|it| (it.id.as_str(), it.at)).collect();
         for path in queries {
             let asked: Vec<Asked> = lines(&path);
             let set = path.file_stem().unwrap().to_string_lossy().into_owned();
             tell(&format!("{set}, plain BM25"), &asked, &times, |asked| plain.search(&asked.q));
-            tell(&format!("{set}, words"), &asked, &times, |asked| runtime.block_on(search(&index, asked)));
-            if let Some(((fused, shelf), asking)) = fused.as_ref().zip(asking.as_ref()) {
+            words.tell(&runtime, &format!("{set}, words"), &asked, &times);
+            if let Some((fused, asking)) = fused.as_ref().zip(asking.as_ref()) {
                 tell(&format!("{set}, meaning"), &asked, &times, |asked| {
                     runtime.block_on(async {
                         let vector = asking.embed(&[visible(&asked.q)]).await.unwrap().remove(0);
-                        let near = shelf.dense(&vector, &RecordFilter::default(), ASKED).await.unwrap();
+                        let filter = RecordFilter::default();
+                        let near = fused.local.dense(&vector, &filter, ASKED).await.unwrap();
                         let mut seen = BTreeSet::new();
                         let runs = near.iter().filter_map(|it| it.record.as_str().split('/').next());
                         runs.filter(|run| seen.insert(*run)).map(str::to_owned).collect()
                     })
                 });
-                tell(&format!("{set}, fused"), &asked, &times, |asked| {
-                    runtime.block_on(search(fused, asked))
-                });
+                fused.tell(&runtime, &format!("{set}, fused"), &asked, &times);
+            }
+        }
+        for places in [Some(words), fused].into_iter().flatten() {
+            runtime.block_on(places.clear());
+        }
+    }
+}
+
+/// The same documents in a local index, and on a server where there is one.
+struct Places {
+    local: Arc<dyn Shelf>,
+    index: KnowledgeIndex,
+    server: Option<(KnowledgeIndex, Qdrant, String)>,
+    _folder: tempfile::TempDir,
+}
+
+impl Places {
+    async fn filled(documents: &[Document], embedder: Option<Arc<Asking>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let maker = embedder.as_ref().map(|it| it.maker().clone());
+        let embedder = embedder.map(|it| it as Arc<dyn Embedder>);
+        let index = |shelf: &Arc<dyn Shelf>| {
+            KnowledgeIndex::new(Arc::clone(shelf), embedder.clone(), Arc::new(Redactor::new([])))
+        };
+        let local: Arc<dyn Shelf> = Arc::new(LocalShelf::open(folder.path(), maker.as_ref()).unwrap());
+        let here = index(&local);
+        fill(&here, documents).await;
+        let mut server = None;
+        if let Ok(url) = std::env::var("MIYABI_BENCH_QDRANT") {
+            let timeout = Duration::from_secs(600);
+            let prefix = format!("miyabi-bench-{}", std::process::id());
+            let settings =
+                QdrantSettings { url: url.clone(), api_key: None, prefix: prefix.clone(), timeout, maker };
+            let shelf: Arc<dyn Shelf> = Arc::new(QdrantShelf::open(settings).await.unwrap());
+            let there = index(&shelf);
+            fill(&there, documents).await;
+            let client = Qdrant::from_url(&url).timeout(timeout).skip_compatibility_check().build().unwrap();
+            server = Some((there, client, prefix));
+        }
+        Self { local, index: here, server, _folder: folder }
+    }
+
+    fn tell(&self, runtime: &Runtime, name: &str, asked: &[Asked], times: &HashMap<&str, i64>) {
+        tell(name, asked, times, |asked| runtime.block_on(search(&self.index, asked)));
+        let Some((server, ..)) = &self.server else { return };
+        tell(&format!("{name}, server"), asked, times, |asked| runtime.block_on(search(server, asked)));
+        let mut common = 0.0;
+        for asked in asked {
+            let here = runtime.block_on(search(&self.index, asked));
+            let there = runtime.block_on(search(server, asked));
+            let ten = |found: &[String]| found.iter().take(10).cloned().collect::<BTreeSet<String>>();
+            let (here, there) = (ten(&here), ten(&there));
+            common += here.intersection(&there).count() as f64 / here.len().max(there.len()).max(1) as f64;
+        }
+        println!("{:<28} {:>9.3}", format!("{name}, in common"), common / asked.len() as f64);
+    }
+
+    async fn clear(self) {
+        let Some((_, client, prefix)) = self.server else { return };
+        for collection in client.list_collections().await.unwrap().collections {
+            if collection.name.starts_with(&prefix) {
+                client.delete_collection(collection.name).await.unwrap();
             }
         }
     }
