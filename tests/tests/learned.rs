@@ -128,6 +128,23 @@ fn people_read_the_same_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_log_that_cannot_be_read_is_left_out_and_said() {
+    let env = place();
+    carry_out(&env, &["sure", "sure"]);
+    let database = rusqlite::Connection::open(env.repo().join(".miyabi/miyabi.db")).unwrap();
+    // Bytes that are no text, in the log of the first run.
+    let spoilt = "UPDATE events SET body = CAST(x'7b2274797065223a22ff227d' AS TEXT) WHERE seq = 3 AND run = \
+                  (SELECT MIN(run) FROM events)";
+    assert_eq!(database.execute(spoilt, []).unwrap(), 1);
+    drop(database);
+    let ran = env.miyabi(["knowledge", "learned"]).expect(0);
+    assert!(ran.stderr.contains("run 1 is left out, its log cannot be read"), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("1 run of local/repo; 1 left out, because their logs cannot be read\n"));
+    let told = learned(&env);
+    assert_eq!((&told["runs"], &told["unread"]), (&json!(1), &json!(1)));
+}
+
+#[test]
 fn a_repository_without_runs_and_wrong_input_are_told() {
     let env = place();
     let told = env.miyabi(["knowledge", "learned"]).expect(0);

@@ -43,6 +43,8 @@ pub struct Learned {
     pub runs: u64,
     /// Those of them that have not ended; they count as far as they went.
     pub not_ended: u64,
+    /// Runs whose logs cannot be read or make no sense; nothing of them is taken.
+    pub unread: u64,
     /// Always false: nothing of this holds before somebody sets it.
     pub applied: bool,
     /// How agents fared, by kind of task.
@@ -90,13 +92,14 @@ impl Learner {
         Ok(())
     }
 
-    /// What it comes to.
-    pub fn learned(self, repo: String, since: Option<Timestamp>) -> Learned {
+    /// What it comes to. `unread`: how many runs could not be taken.
+    pub fn learned(self, repo: String, since: Option<Timestamp>, unread: u64) -> Learned {
         Learned {
             repo,
             since,
             runs: self.runs,
             not_ended: self.not_ended,
+            unread,
             applied: false,
             agents: self.agents.told(),
             estimates: self.estimates.told(),

@@ -20,7 +20,7 @@ fn learned(plays: Vec<Play>) -> Learned {
     for (play, n) in plays.into_iter().zip(1..).collect::<Vec<_>>().into_iter().rev() {
         learner.take(&log(play, n)).unwrap();
     }
-    learner.learned("local/sample".to_owned(), None)
+    learner.learned("local/sample".to_owned(), None, 0)
 }
 
 /// The log of a play as that of the run of this number.

@@ -24,7 +24,7 @@ fn log(n: u64, bodies: Vec<(i64, EventBody)>) -> Vec<Event> {
 fn learned(logs: &[Vec<Event>]) -> Learned {
     let mut learner = Learner::new(&Policy::default());
     logs.iter().for_each(|log| learner.take(log).unwrap());
-    learner.learned("acme/shop".to_owned(), None)
+    learner.learned("acme/shop".to_owned(), None, 0)
 }
 
 fn begin(attempt: u32) -> EventBody {
@@ -274,7 +274,7 @@ fn half_a_log_is_refused_and_an_empty_one_teaches_nothing() {
     let whole = log(1, vec![(0, begin(1)), (0, sits("s1", 1, None)), (1, done(1))]);
     assert!(learner.take(&whole[1..]).is_err());
     assert!(learner.take(&[whole[0].clone(), whole[2].clone()]).is_err());
-    let learned = learner.learned("acme/shop".to_owned(), None);
+    let learned = learner.learned("acme/shop".to_owned(), None, 0);
     assert_eq!((learned.runs, learned.agents.rows.len(), learned.estimates.len()), (0, 0, 0));
     assert_eq!(learned.agents.left_out.len() + learned.thresholds.scores.len(), 0);
     assert!(learned.thresholds.each.iter().all(|it| it.suggestion.is_none() && it.findings.is_empty()));

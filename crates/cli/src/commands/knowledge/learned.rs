@@ -4,8 +4,9 @@ mod shown;
 
 use clap::Args;
 use jiff::Timestamp;
+use miyabi_core::failure::FailureClass;
 use miyabi_core::knowledge::learned::{Learned, Learner};
-use miyabi_core::ports::RunFilter;
+use miyabi_core::ports::{RunFilter, StoreError};
 
 use super::since;
 use crate::context::Context;
@@ -35,12 +36,21 @@ async fn read(context: &Context, home: &Home, since: Option<Timestamp>) -> Resul
     let mut learner = Learner::new(&home.settings.policy);
     let rows = home.store.runs(&RunFilter::default()).await?;
     let wanted = |began: Timestamp| since.is_none_or(|since| began >= since);
+    let mut unread = 0;
     for row in rows.iter().filter(|row| row.repo == home.repo && wanted(row.started_at)) {
-        let events = home.store.load(&row.id, 0).await?;
-        if let Err(illegal) = learner.take(&events) {
-            let why = clean_line(&illegal.to_string());
+        let why = match home.store.load(&row.id, 0).await {
+            Ok(events) => learner.take(&events).err().map(|illegal| illegal.to_string()),
+            // What this log holds will never be read: the other runs are not to wait for it.
+            Err(StoreError::Broken(failure)) if failure.class == FailureClass::Permanent => {
+                Some(failure.message)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(why) = why {
+            unread += 1;
+            let why = clean_line(&why);
             context.output.note(&format!("run {} is left out, its log cannot be read: {why}", row.number));
         }
     }
-    Ok(learner.learned(home.repo.clone(), since))
+    Ok(learner.learned(home.repo.clone(), since, unread))
 }

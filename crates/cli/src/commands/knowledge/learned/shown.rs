@@ -20,7 +20,7 @@ pub(super) fn shown(learned: &Learned) -> String {
         Some(since) => format!(" that began at {} or later", since.strftime("%Y-%m-%d %H:%M UTC")),
         None => String::new(),
     };
-    if learned.runs == 0 {
+    if learned.runs == 0 && learned.unread == 0 {
         return format!(
             "there are no runs of {repo}{since}, so there is nothing to learn from yet\n\
              `miyabi run issue N` begins one; what comes of it is counted here"
@@ -31,8 +31,12 @@ pub(super) fn shown(learned: &Learned) -> String {
         0 => String::new(),
         n => format!("; {n} of them not ended, which count as far as they went"),
     };
+    let unread = match learned.unread {
+        0 => String::new(),
+        n => format!("; {n} left out, because their logs cannot be read"),
+    };
     let mut parts = vec![format!(
-        "{runs} of {repo}{since}{not_ended}\n\
+        "{runs} of {repo}{since}{not_ended}{unread}\n\
          nothing of this is applied by itself: `miyabi config show` says where settings stand\n\
          shares stand with their 95 % intervals, spreads as median (quartiles)"
     )];
