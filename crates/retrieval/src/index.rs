@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use miyabi_core::failure::Failure;
+use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{
     Found, Hit, KnowledgeStats, Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind, Remembered,
 };
 use miyabi_core::ports::{Embedder, Knowledge};
 use miyabi_core::redact::Redactor;
+use tokio::time::timeout;
 
 use crate::excerpt;
 use crate::fuse::{Candidate, fuse};
@@ -24,6 +26,9 @@ const DEPTH: usize = 200;
 const LOOKED_AT: usize = 4;
 /// So many files of a record are part of what a vector is made of.
 const EMBEDDED_FILES: usize = 40;
+/// So long a search waits for the vector of its query: what was found by words is not to be lost with it, and a prompt
+/// waits no longer than 5 s for all of it.
+const ASKED: Duration = Duration::from_secs(4);
 /// So many texts are given to an embedder at once.
 const BATCH: usize = 32;
 
@@ -105,7 +110,11 @@ impl KnowledgeIndex {
     async fn near(&self, query: &Query) -> Result<Vec<crate::shelf::Scored>, Failure> {
         let Some(embedder) = &self.embedder else { return Ok(Vec::new()) };
         let text = self.redactor.redact(&query.text).into_owned();
-        let vectors = embedder.embed(&[text]).await?;
+        let texts = [text];
+        let vectors = timeout(ASKED, embedder.embed(&texts)).await.map_err(|_elapsed| {
+            let why = format!("{} made no vector within {} s", embedder.maker(), ASKED.as_secs());
+            Failure::new(FailureClass::TimedOut, why)
+        })??;
         match vectors.first() {
             Some(vector) => self.shelf.dense(vector, &query.filter, DEPTH).await,
             None => Ok(Vec::new()),

@@ -116,13 +116,19 @@ fn place(embedder: Option<Arc<dyn Embedder>>, secrets: &[&str]) -> Place {
 struct Meanings {
     maker: Maker,
     is_down: AtomicBool,
+    is_silent: AtomicBool,
     asked: AtomicUsize,
 }
 
 impl Meanings {
     fn new() -> Arc<Self> {
         let maker = Maker { name: "meanings".to_owned(), dimensions: 6 };
-        Arc::new(Self { maker, is_down: AtomicBool::new(false), asked: AtomicUsize::new(0) })
+        Arc::new(Self {
+            maker,
+            is_down: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -135,6 +141,9 @@ impl Embedder for Meanings {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(Failure::new(FailureClass::Unavailable, "the model does not answer"));
+        }
+        if self.is_silent.load(Ordering::SeqCst) {
+            return std::future::pending().await;
         }
         self.asked.fetch_add(texts.len(), Ordering::SeqCst);
         let meanings = [
@@ -209,6 +218,30 @@ async fn meaning_finds_what_words_do_not() {
     meanings.is_down.store(true, Ordering::SeqCst);
     let found = place.index.search(&query("receipts sent twice")).await.unwrap();
     assert_eq!((runs(&found)[0], found.lacks.len()), ("mail", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_never_answers_costs_no_hit_by_words() {
+    let meanings = Meanings::new();
+    let place = place(Some(meanings.clone()), &[]);
+    let one = memory(record("mail", PAST[7].1, PAST[7].2));
+    place.index.remember("acme/shop", &[one]).await.unwrap();
+    meanings.is_silent.store(true, Ordering::SeqCst);
+    let found = place.index.search(&query("receipt")).await.unwrap();
+    assert_eq!(runs(&found), ["mail"]);
+    assert_eq!(found.lacks, ["searched by words alone: meanings (6 dimensions) made no vector within 4 s"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_part_of_what_a_change_means() {
+    let place = place(Some(Meanings::new()), &[]);
+    let mut one = record("paper", "Other margins", "Wider by a little");
+    one.files = vec!["src/invoice.rs".to_owned()];
+    place.index.remember("acme/shop", &[memory(one)]).await.unwrap();
+    let found = place.index.search(&query("receipt")).await.unwrap();
+    assert_eq!((runs(&found)[0], found.hits[0].lexical), ("paper", None));
+    let score = found.hits[0].dense.unwrap().score;
+    assert!(score > 0.9, "{score}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
