@@ -47,6 +47,8 @@ struct Inner {
     here: File,
     index: Index,
     reader: IndexReader,
+    /// The list of segments that the reader has opened.
+    seen: Mutex<Option<Vec<u8>>>,
     fields: Fields,
     vectors: Option<Mutex<Vectors>>,
 }
@@ -123,7 +125,6 @@ impl Inner {
         if self.index.searchable_segment_ids().map_err(self.fail("read"))?.len() >= SEGMENTS {
             writer.wait_merging_threads().map_err(self.fail("tidy"))?;
         }
-        self.reader.reload().map_err(self.fail("read"))?;
         Ok(done)
     }
 

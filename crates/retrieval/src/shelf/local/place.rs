@@ -130,7 +130,8 @@ impl Inner {
             Some(maker) => Some(Mutex::new(Vectors::open(&folder.join(VECTORS), maker.dimensions)?)),
             None => None,
         };
-        let inner = Self { folder: folder.to_owned(), here, index, reader, fields, vectors };
+        let inner =
+            Self { folder: folder.to_owned(), here, index, reader, seen: Mutex::default(), fields, vectors };
         inner.rows()?;
         Ok(inner)
     }

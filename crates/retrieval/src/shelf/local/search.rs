@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::Bound;
+use std::sync::PoisonError;
 
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId, fits};
@@ -15,6 +17,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocId, Score, Searcher, SegmentOrdinal, SegmentReader, Term};
 
 use super::error::LocalError;
+use super::place::WORDS;
 use super::schema::NO_ROW;
 use super::vectors::{Small, cosine, shrink};
 use super::{Inner, held};
@@ -24,8 +27,15 @@ use crate::shelf::{Chunk, ChunkId, Scored, ShelfStats};
 const COMPARED: usize = 4;
 
 impl Inner {
+    /// A searcher of the newest commit, also of another process.
     pub(super) fn searcher(&self) -> Result<Searcher, LocalError> {
-        self.reader.reload().map_err(self.fail("read"))?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each commit writes another list of segments. Reading it is quick; opening all of them again is not.
+        let newest = fs::read(self.folder.join(WORDS).join("meta.json")).ok();
+        if newest.is_none() || *seen != newest {
+            self.reader.reload().map_err(self.fail("read"))?;
+            *seen = newest;
+        }
         Ok(self.reader.searcher())
     }
 
