@@ -20,8 +20,9 @@ use crate::priors::{given, prior};
 use crate::shelf::{Chunk, ChunkId, Content, RunChunks, Shelf};
 use crate::{chunk, terms};
 
-/// So many chunks each search may find: what stands lower in both is not seen.
-const DEPTH: usize = 200;
+/// So many chunks for each hit each search may find, and at least so many: what stands lower in both is not seen.
+const DEEPER: usize = 4;
+const DEPTH: usize = 100;
 /// So many candidates for each hit are looked at in full.
 const LOOKED_AT: usize = 4;
 /// So many files of a record are part of what a vector is made of.
@@ -107,7 +108,7 @@ impl KnowledgeIndex {
         Ok(made)
     }
 
-    async fn near(&self, query: &Query) -> Result<Vec<crate::shelf::Scored>, Failure> {
+    async fn near(&self, query: &Query, depth: usize) -> Result<Vec<crate::shelf::Scored>, Failure> {
         let Some(embedder) = &self.embedder else { return Ok(Vec::new()) };
         let text = self.redactor.redact(&query.text).into_owned();
         let texts = [text];
@@ -116,7 +117,7 @@ impl KnowledgeIndex {
             Failure::new(FailureClass::TimedOut, why)
         })??;
         match vectors.first() {
-            Some(vector) => self.shelf.dense(vector, &query.filter, DEPTH).await,
+            Some(vector) => self.shelf.dense(vector, &query.filter, depth).await,
             None => Ok(Vec::new()),
         }
     }
@@ -208,8 +209,11 @@ impl Knowledge for KnowledgeIndex {
             return Ok(found);
         }
         let terms = terms::of_query(&query.text);
-        let lexical = self.shelf.lexical(&terms, &query.filter, DEPTH).await?;
-        let dense = match self.near(query).await {
+        let depth = query.limit.saturating_mul(DEEPER).max(DEPTH);
+        let (lexical, near) =
+            tokio::join!(self.shelf.lexical(&terms, &query.filter, depth), self.near(query, depth));
+        let lexical = lexical?;
+        let dense = match near {
             Ok(near) => near,
             Err(failure) => {
                 found.lacks.push(format!("searched by words alone: {failure}"));

@@ -21,6 +21,7 @@ use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
 use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId};
 use miyabi_core::ports::Maker;
+use tantivy::merge_policy::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::{Index, IndexReader, IndexWriter};
 
 use super::{Chunk, ChunkId, Content, RunChunks, Scored, Shelf, ShelfStats};
@@ -31,7 +32,7 @@ use vectors::Vectors;
 
 /// Memory of the writer, in bytes; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
-/// From so many segments on a writer waits until they are merged.
+/// From so many segments on a writer merges them.
 const SEGMENTS: usize = 16;
 
 /// A shelf in a folder of this machine.
@@ -120,12 +121,24 @@ impl Inner {
         self.tidy()?;
         let mut writer: IndexWriter =
             self.index.writer_with_num_threads(1, WRITER_BYTES).map_err(self.fail("write"))?;
+        // Segments that were being merged when the writer goes would be merged for nothing.
+        writer.set_merge_policy(Box::new(NoMergePolicy));
         let done = work(&mut writer)?;
         writer.commit().map_err(self.fail("write"))?;
-        if self.index.searchable_segment_ids().map_err(self.fail("read"))?.len() >= SEGMENTS {
-            writer.wait_merging_threads().map_err(self.fail("tidy"))?;
-        }
+        self.merge(&mut writer)?;
         Ok(done)
+    }
+
+    /// Merges segments where there are many, those of like size with each other.
+    fn merge(&self, writer: &mut IndexWriter) -> Result<(), LocalError> {
+        let segments = self.index.searchable_segment_metas().map_err(self.fail("read"))?;
+        if segments.len() < SEGMENTS {
+            return Ok(());
+        }
+        for some in LogMergePolicy::default().compute_merge_candidates(&segments) {
+            writer.merge(&some.0).wait().map_err(self.fail("merge"))?;
+        }
+        Ok(())
     }
 
     fn replace(&self, repo: &str, runs: &[RunChunks]) -> Result<(), LocalError> {

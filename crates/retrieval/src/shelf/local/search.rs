@@ -11,7 +11,7 @@ use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId, fits};
 use tantivy::collector::{Collector, DocSetCollector, SegmentCollector, TopDocs};
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query, RangeQuery, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, DocId, Score, Searcher, SegmentOrdinal, SegmentReader, Term};
@@ -19,10 +19,12 @@ use tantivy::{DocAddress, DocId, Score, Searcher, SegmentOrdinal, SegmentReader,
 use super::error::LocalError;
 use super::place::WORDS;
 use super::schema::NO_ROW;
-use super::vectors::{Small, cosine, shrink};
+use super::vectors::{Small, shrink};
 use super::{Inner, held};
 use crate::shelf::{Chunk, ChunkId, Scored, ShelfStats};
 
+/// A thread is worth its while from so many rows on.
+const ROWS: usize = 10_000;
 /// So many times as many rows are compared in full as are wanted.
 const COMPARED: usize = 4;
 
@@ -57,15 +59,15 @@ impl Inner {
         limit: usize,
     ) -> Result<Vec<Scored>, LocalError> {
         let searcher = self.searcher()?;
-        let any = terms.iter().map(|(term, weight)| {
+        let found = terms.iter().map(|(term, weight)| {
             let term = Term::from_field_text(self.fields.terms, term);
             let query: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
             (Occur::Should, Box::new(BoostQuery::new(query, *weight)) as Box<dyn Query>)
         });
-        let any = Box::new(BooleanQuery::new(any.collect())) as Box<dyn Query>;
+        let found = Box::new(BooleanQuery::new(found.collect())) as Box<dyn Query>;
         let query = match self.filter(&searcher, filter)? {
-            Some(filter) => all([any, filter]),
-            None => any,
+            Some(filter) => all([found, filter]),
+            None => found,
         };
         if limit == 0 || terms.is_empty() {
             return Ok(Vec::new());
@@ -89,17 +91,15 @@ impl Inner {
         vectors.refresh()?;
         let (bytes, worth) = shrink(vector);
         let small: &Small = vectors.small();
-        let mut near: Vec<(f32, u64, DocAddress)> =
-            rows.into_iter().map(|(row, at)| (small.near(row, (&bytes, worth)), row, at)).collect();
+        let mut near = estimated(&rows, small, (&bytes, worth));
         let compared = (limit * COMPARED).min(near.len());
         if compared < near.len() {
             near.select_nth_unstable_by(compared, |a, b| down(a.0, b.0));
             near.truncate(compared);
         }
-        let mut full = Vec::with_capacity(near.len());
-        for (_, row, at) in near {
-            full.push((cosine(&vectors.read(row)?, vector), at));
-        }
+        let rows = near.iter().map(|(_, row, _)| *row);
+        let mut full: Vec<(f32, DocAddress)> =
+            vectors.cosines(rows, vector)?.into_iter().zip(near.iter().map(|(.., at)| *at)).collect();
         drop(vectors);
         full.sort_by(|a, b| down(a.0, b.0).then(a.1.cmp(&b.1)));
         full.truncate(limit);
@@ -108,20 +108,18 @@ impl Inner {
 
     pub(super) fn chunks(&self, ids: &[ChunkId]) -> Result<Vec<Chunk>, LocalError> {
         let searcher = self.searcher()?;
-        let terms = ids.iter().map(|id| Term::from_field_text(self.fields.chunk_id, &format!("{id:?}")));
-        self.read(&searcher, &TermSetQuery::new(terms))
+        let ids: Vec<String> = ids.iter().map(|id| format!("{id:?}")).collect();
+        self.read(&searcher, &*any(self.fields.chunk_id, ids.iter().map(String::as_str)))
     }
 
     pub(super) fn of_records(&self, ids: &[RecordId]) -> Result<Vec<Chunk>, LocalError> {
         let searcher = self.searcher()?;
-        let terms = ids.iter().map(|id| Term::from_field_text(self.fields.record, id.as_str()));
-        self.read(&searcher, &TermSetQuery::new(terms))
+        self.read(&searcher, &*any(self.fields.record, ids.iter().map(RecordId::as_str)))
     }
 
     pub(super) fn given(&self, ids: &[RecordId]) -> Result<Vec<Record>, LocalError> {
         let searcher = self.searcher()?;
-        let terms = ids.iter().map(|id| Term::from_field_text(self.fields.given, id.as_str()));
-        let chunks = self.read(&searcher, &TermSetQuery::new(terms))?;
+        let chunks = self.read(&searcher, &*any(self.fields.given, ids.iter().map(RecordId::as_str)))?;
         let first = chunks.into_iter().filter(|chunk| chunk.place == 0);
         Ok(first.map(|chunk| Record::clone(&chunk.record)).collect())
     }
@@ -214,14 +212,12 @@ impl Inner {
         let fields = &self.fields;
         let mut must: Vec<Box<dyn Query>> = Vec::new();
         if let Some(patterns) = &filter.repos {
-            let fitting =
-                self.repos(searcher)?.into_iter().filter(|repo| patterns.iter().any(|it| fits(it, repo)));
-            let terms = fitting.map(|repo| Term::from_field_text(fields.repo, &repo));
-            must.push(quiet(Box::new(TermSetQuery::new(terms.collect::<Vec<_>>()))));
+            let repos = self.repos(searcher)?;
+            let fitting = repos.iter().filter(|repo| patterns.iter().any(|it| fits(it, repo)));
+            must.push(any(fields.repo, fitting.map(String::as_str)));
         }
         if !filter.kinds.is_empty() {
-            let terms = filter.kinds.iter().map(|kind| Term::from_field_text(fields.kind, kind.as_str()));
-            must.push(quiet(Box::new(TermSetQuery::new(terms.collect::<Vec<_>>()))));
+            must.push(any(fields.kind, filter.kinds.iter().map(|kind| kind.as_str())));
         }
         if let Some(agent) = &filter.agent {
             must.push(term(fields.agent, agent));
@@ -260,6 +256,26 @@ impl Inner {
     }
 }
 
+/// How near each row is, about. Long lists are shared out among the processors.
+fn estimated(rows: &[(u64, DocAddress)], small: &Small, query: (&[i8], f32)) -> Vec<(f32, u64, DocAddress)> {
+    let estimate = |part: &[(u64, DocAddress)]| -> Vec<(f32, u64, DocAddress)> {
+        part.iter().map(|&(row, at)| (small.near(row, query), row, at)).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len() / ROWS);
+    if threads < 2 {
+        return estimate(rows);
+    }
+    std::thread::scope(|scope| {
+        let parts = rows.chunks(rows.len().div_ceil(threads));
+        let working: Vec<_> = parts.map(|part| scope.spawn(move || estimate(part))).collect();
+        let done = working.into_iter().map(|thread| {
+            // What panics there panics here.
+            thread.join().unwrap_or_else(|told| std::panic::resume_unwind(told))
+        });
+        done.flatten().collect()
+    })
+}
+
 /// Compares so that the higher comes first; what is no number comes last.
 fn down(a: f32, b: f32) -> Ordering {
     b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
@@ -278,6 +294,12 @@ fn all(queries: impl IntoIterator<Item = Box<dyn Query>>) -> Box<dyn Query> {
 
 fn term(field: Field, word: &str) -> Box<dyn Query> {
     quiet(Box::new(TermQuery::new(Term::from_field_text(field, word), IndexRecordOption::Basic)))
+}
+
+/// What holds any of the words in that field; of no words, nothing. (A set of terms as the library has it is dear to
+/// make: it is worth its while for thousands.)
+fn any<'a>(field: Field, words: impl Iterator<Item = &'a str>) -> Box<dyn Query> {
+    quiet(Box::new(BooleanQuery::new(words.map(|word| (Occur::Should, term(field, word))).collect())))
 }
 
 /// The query without a say in the score.

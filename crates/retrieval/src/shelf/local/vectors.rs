@@ -112,17 +112,20 @@ impl Vectors {
     }
 
     pub(super) fn get(&self, content: &Content) -> Result<Option<Vec<f32>>, LocalError> {
-        self.row(content).map(|row| self.read(row)).transpose()
+        let Some(row) = self.row(content) else { return Ok(None) };
+        let mut reading = Reading::of(self);
+        reading.read(self, row)?;
+        Ok(Some(reading.numbers))
     }
 
-    /// The numbers of a row.
-    pub(super) fn read(&self, row: u64) -> Result<Vec<f32>, LocalError> {
-        let mut bytes = vec![0; self.row_bytes()];
-        let read = self.file.read_exact_at(&mut bytes, row * self.row_bytes() as u64);
-        read.map_err(|error| LocalError::file("read", &self.path, error))?;
-        let mut numbers = vec![0.0; self.dimensions];
-        decode(&bytes, &mut numbers);
-        Ok(numbers)
+    /// The cosines of these rows and a vector.
+    pub(super) fn cosines(
+        &self,
+        rows: impl Iterator<Item = u64>,
+        vector: &[f32],
+    ) -> Result<Vec<f32>, LocalError> {
+        let mut reading = Reading::of(self);
+        rows.map(|row| Ok(cosine(reading.read(self, row)?, vector))).collect()
     }
 
     pub(super) fn small(&self) -> &Small {
@@ -131,6 +134,26 @@ impl Vectors {
 
     fn row_bytes(&self) -> usize {
         CONTENT + 4 * self.dimensions
+    }
+}
+
+/// Room for one row at a time.
+struct Reading {
+    bytes: Vec<u8>,
+    numbers: Vec<f32>,
+}
+
+impl Reading {
+    fn of(vectors: &Vectors) -> Self {
+        Self { bytes: vec![0; vectors.row_bytes()], numbers: vec![0.0; vectors.dimensions] }
+    }
+
+    fn read(&mut self, vectors: &Vectors, row: u64) -> Result<&[f32], LocalError> {
+        let begin = row * self.bytes.len() as u64;
+        let read = vectors.file.read_exact_at(&mut self.bytes, begin);
+        read.map_err(|error| LocalError::file("read", &vectors.path, error))?;
+        decode(&self.bytes, &mut self.numbers);
+        Ok(&self.numbers)
     }
 }
 
