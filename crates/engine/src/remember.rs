@@ -101,11 +101,7 @@ async fn memory(
 ) -> Result<Result<Option<Memory>, String>, Failure> {
     let events = match store.load(run, 0).await {
         Ok(events) => events,
-        // What this log holds will never be read: the other runs are not to wait for it.
-        Err(StoreError::Broken(failure)) if failure.class == FailureClass::Permanent => {
-            return Ok(Err(failure.message));
-        }
-        Err(error) => return Err(unreadable(error)),
+        Err(error) => return error.never_read().map(Err).map_err(unreadable),
     };
     let length = events.len() as u64;
     if events.is_empty() || known.is_some_and(|mark| mark.events >= length) {

@@ -177,6 +177,7 @@ pub async fn knowledge(args: KnowledgeArgs, context: &Context) -> Result<Exit, C
 async fn take_in(context: &Context, home: &Home) -> Result<CaughtUp, CliError> {
     let caught = catch_up(home.store.as_ref(), home.knowledge.as_ref(), &home.repo).await?;
     for (run, why) in &caught.unread {
+        let why = clean_line(why);
         context.output.note(&format!("run {run} is left out, its log cannot be read: {why}"));
     }
     if let Some(lack) = &caught.done.lacks {

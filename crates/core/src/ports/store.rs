@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Amounts;
 use crate::event::{Escalation, Event, RunStarted};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureClass};
 use crate::ids::{CommitId, EscalationId, IssueNumber, RunId, RunNumber, StepId};
 use crate::status::Status;
 
@@ -30,6 +30,16 @@ pub enum StoreError {
     /// The database cannot be read or written.
     #[error("{0}")]
     Broken(Failure),
+}
+
+impl StoreError {
+    /// Why what a log holds will never be read: other logs are not to wait for it. Any other error is given back.
+    pub fn never_read(self) -> Result<String, Self> {
+        match self {
+            Self::Broken(failure) if failure.class == FailureClass::Permanent => Ok(failure.message),
+            error => Err(error),
+        }
+    }
 }
 
 /// The log and the facts. Every append is durable before it returns, and all or nothing.

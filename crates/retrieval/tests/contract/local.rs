@@ -286,3 +286,18 @@ async fn a_folder_that_goes_while_it_is_written_loses_nothing_that_a_mark_speaks
     shelf.replace_all(SHOP, &runs).await.unwrap();
     assert_eq!(open(&place).stats().await.unwrap().chunks, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writes_leave_few_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = open(folder.path());
+    for n in 0..40 {
+        let name = format!("run-{n}");
+        let part = chunk(&record(&name, RecordKind::Issue), 0, "apple banana");
+        shelf.replace(SHOP, &run(&name), mark(1), &[part]).await.unwrap();
+    }
+    let files = segment_files(&inside(folder.path()).join("words"));
+    let segments = files.iter().filter(|file| file.extension().unwrap() == "store").count();
+    assert!(segments <= 17, "{segments} segments");
+    assert_eq!(shelf.lexical(&[("apple".to_owned(), 1.0)], &any(), 99).await.unwrap().len(), 40);
+}

@@ -4,9 +4,8 @@ mod shown;
 
 use clap::Args;
 use jiff::Timestamp;
-use miyabi_core::failure::FailureClass;
 use miyabi_core::knowledge::learned::{Learned, Learner};
-use miyabi_core::ports::{RunFilter, StoreError};
+use miyabi_core::ports::RunFilter;
 
 use super::since;
 use crate::context::Context;
@@ -40,11 +39,7 @@ async fn read(context: &Context, home: &Home, since: Option<Timestamp>) -> Resul
     for row in rows.iter().filter(|row| row.repo == home.repo && wanted(row.started_at)) {
         let why = match home.store.load(&row.id, 0).await {
             Ok(events) => learner.take(&events).err().map(|illegal| illegal.to_string()),
-            // What this log holds will never be read: the other runs are not to wait for it.
-            Err(StoreError::Broken(failure)) if failure.class == FailureClass::Permanent => {
-                Some(failure.message)
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => Some(error.never_read()?),
         };
         if let Some(why) = why {
             unread += 1;

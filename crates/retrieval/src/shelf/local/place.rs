@@ -95,7 +95,8 @@ pub(super) fn look(folder: &Path, maker: Option<&Maker>) -> Result<Option<ShelfS
         Ok(_) => {}
     }
     if maker.is_some() && !folder.join(VECTORS).exists() {
-        return Err(LocalError::Rows { folder: folder.to_owned(), rows: 0, spoken: 1 });
+        let gone = OpenReadError::FileDoesNotExist(folder.join(VECTORS));
+        return Err(LocalError::index("open", folder, gone.into()));
     }
     guarded(folder, || Inner::look(folder, maker)?.stats()).map(Some)
 }

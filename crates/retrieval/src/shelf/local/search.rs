@@ -91,7 +91,8 @@ impl Inner {
         vectors.refresh()?;
         let (bytes, worth) = shrink(vector);
         let small: &Small = vectors.small();
-        let mut near = estimated(&rows, small, (&bytes, worth));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len() / ROWS);
+        let mut near = small.estimates(&rows, (&bytes, worth), threads);
         let compared = (limit * COMPARED).min(near.len());
         if compared < near.len() {
             near.select_nth_unstable_by(compared, |a, b| down(a.0, b.0));
@@ -254,26 +255,6 @@ impl Inner {
         repos.dedup();
         Ok(repos)
     }
-}
-
-/// How near each row is, about. Long lists are shared out among the processors.
-fn estimated(rows: &[(u64, DocAddress)], small: &Small, query: (&[i8], f32)) -> Vec<(f32, u64, DocAddress)> {
-    let estimate = |part: &[(u64, DocAddress)]| -> Vec<(f32, u64, DocAddress)> {
-        part.iter().map(|&(row, at)| (small.near(row, query), row, at)).collect()
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rows.len() / ROWS);
-    if threads < 2 {
-        return estimate(rows);
-    }
-    std::thread::scope(|scope| {
-        let parts = rows.chunks(rows.len().div_ceil(threads));
-        let working: Vec<_> = parts.map(|part| scope.spawn(move || estimate(part))).collect();
-        let done = working.into_iter().map(|thread| {
-            // What panics there panics here.
-            thread.join().unwrap_or_else(|told| std::panic::resume_unwind(told))
-        });
-        done.flatten().collect()
-    })
 }
 
 /// Compares so that the higher comes first; what is no number comes last.

@@ -189,6 +189,31 @@ impl Small {
         let product = product as f32;
         product * worth * self.worth.get(row).copied().unwrap_or_default()
     }
+
+    /// How [near](Self::near) each of the rows is, with what stands beside it, in their order; shared out among so many
+    /// threads.
+    pub(super) fn estimates<T: Copy + Send + Sync>(
+        &self,
+        rows: &[(u64, T)],
+        query: (&[i8], f32),
+        threads: usize,
+    ) -> Vec<(f32, u64, T)> {
+        let estimate = |part: &[(u64, T)]| -> Vec<(f32, u64, T)> {
+            part.iter().map(|&(row, beside)| (self.near(row, query), row, beside)).collect()
+        };
+        if threads < 2 {
+            return estimate(rows);
+        }
+        std::thread::scope(|scope| {
+            let parts = rows.chunks(rows.len().div_ceil(threads).max(1));
+            let working: Vec<_> = parts.map(|part| scope.spawn(move || estimate(part))).collect();
+            let done = working.into_iter().map(|thread| {
+                // What panics there panics here.
+                thread.join().unwrap_or_else(|told| std::panic::resume_unwind(told))
+            });
+            done.flatten().collect()
+        })
+    }
 }
 
 /// The numbers as bytes, and what one step of a byte is worth.
@@ -267,5 +292,19 @@ mod tests {
             assert!((near - cosine(row, &query)).abs() < 0.005, "{near} {}", cosine(row, &query));
         }
         assert_eq!(shrink(&[0.0, 0.0]), (vec![0, 0], 0.0));
+    }
+
+    #[test]
+    fn many_threads_say_what_one_says() {
+        let mut small = Small { dimensions: 16, ..Small::default() };
+        (0..50).for_each(|seed| small.push(&unit(seed, 16)));
+        let (bytes, worth) = shrink(&unit(99, 16));
+        let rows: Vec<(u64, char)> = (0..50).rev().zip('a'..).collect();
+        let one = small.estimates(&rows, (&bytes, worth), 1);
+        assert_eq!(one.iter().map(|(_, row, beside)| (*row, *beside)).collect::<Vec<_>>(), rows);
+        for threads in [0, 2, 3, 7, 50, 64] {
+            assert_eq!(small.estimates(&rows, (&bytes, worth), threads), one, "{threads}");
+        }
+        assert!(small.estimates::<char>(&[], (&bytes, worth), 4).is_empty());
     }
 }
