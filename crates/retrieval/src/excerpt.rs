@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::shelf::Chunk;
-use crate::terms;
+use crate::terms::Finder;
 
 /// The longest excerpt, in characters.
 const LONGEST: usize = 400;
@@ -11,17 +11,18 @@ const LONGEST: usize = 400;
 /// Words of a query with their terms, as [`terms::words`] has them.
 type Words = [(String, Vec<String>)];
 
+/// Something that looks for these words.
+pub(crate) fn finder(words: &Words) -> Finder<'_> {
+    Finder::new(words.iter().flat_map(|(_, terms)| terms).map(String::as_str))
+}
+
 /// What is shown of a chunk: those of the words that it holds, in their order, and the lines of its text that hold most
 /// of them, from the first such line on.
-pub(crate) fn shown(words: &Words, chunk: &Chunk) -> (Vec<String>, String) {
-    let wanted: HashSet<&str> = words.iter().flat_map(|(_, terms)| terms).map(String::as_str).collect();
-    let held = |title: &str, line: &str, files: &[String]| -> HashSet<&str> {
-        let there = terms::of_document(title, line, files);
-        there.iter().filter_map(|(term, _)| wanted.get(term.as_str()).copied()).collect()
-    };
+pub(crate) fn shown(words: &Words, finder: &mut Finder<'_>, chunk: &Chunk) -> (Vec<String>, String) {
     let lines: Vec<&str> = chunk.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let in_lines: Vec<HashSet<&str>> = lines.iter().map(|line| held("", line, &[])).collect();
-    let mut there = held(&chunk.record.title, "", chunk.files());
+    let in_lines: Vec<HashSet<&str>> = lines.iter().map(|line| finder.held(line)).collect();
+    let mut there = finder.held(&chunk.record.title);
+    there.extend(chunk.files().iter().flat_map(|file| finder.held(file)));
     there.extend(in_lines.iter().flatten());
     let matched = words.iter().filter(|(_, terms)| terms.iter().any(|term| there.contains(term.as_str())));
     let matched = matched.map(|(word, _)| word.clone()).collect();

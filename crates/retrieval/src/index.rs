@@ -16,14 +16,14 @@ use tokio::time::timeout;
 
 use crate::excerpt;
 use crate::fuse::{Candidate, fuse};
-use crate::priors::{given, prior};
+use crate::priors::{LEAST, MOST, given, prior};
 use crate::shelf::{Chunk, ChunkId, Content, RunChunks, Shelf};
 use crate::{chunk, terms};
 
 /// So many chunks for each hit each search may find, and at least so many: what stands lower in both is not seen.
 const DEEPER: usize = 4;
 const DEPTH: usize = 100;
-/// So many candidates for each hit are looked at in full.
+/// At most so many candidates for each hit are looked at in full, of those that can become one.
 const LOOKED_AT: usize = 4;
 /// So many files of a record are part of what a vector is made of.
 const EMBEDDED_FILES: usize = 40;
@@ -125,11 +125,14 @@ impl KnowledgeIndex {
     /// The best of the candidates as hits, with what speaks for them besides their texts.
     async fn hits(&self, query: &Query, mut best: Vec<Candidate>) -> Result<Vec<Hit>, Failure> {
         best.truncate(query.limit.saturating_mul(LOOKED_AT));
+        if let Some(last) = best.get(query.limit.saturating_sub(1)).map(|last| last.score) {
+            best.retain(|candidate| candidate.score * MOST >= last * LEAST);
+        }
         let ids: Vec<ChunkId> = best.iter().map(|candidate| candidate.chunk).collect();
         let records: Vec<RecordId> = best.iter().map(|candidate| candidate.record.clone()).collect();
-        let chunks: HashMap<ChunkId, Chunk> =
-            self.shelf.chunks(&ids).await?.into_iter().map(|chunk| (chunk.id, chunk)).collect();
-        let given = given(&self.shelf.given(&records).await?);
+        let (chunks, attempts) = self.shelf.looked_up(&ids, &records).await?;
+        let chunks: HashMap<ChunkId, Chunk> = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+        let given = given(&attempts);
         let judged = best.into_iter().filter_map(|candidate| {
             let chunk = chunks.get(&candidate.chunk)?;
             let known = given.get(&candidate.record).copied().unwrap_or_default();
@@ -143,8 +146,9 @@ impl KnowledgeIndex {
         judged.truncate(query.limit);
         // What is shown is looked for last, and only in what is shown: each word of a text is stemmed for it.
         let words = terms::words(&query.text);
+        let mut finder = excerpt::finder(&words);
         let hits = judged.into_iter().map(|(score, candidate, chunk, because)| {
-            let (matched, excerpt) = excerpt::shown(&words, chunk);
+            let (matched, excerpt) = excerpt::shown(&words, &mut finder, chunk);
             let record = Record::clone(&chunk.record);
             Hit {
                 record,

@@ -12,6 +12,9 @@ const HALF_DAYS: f64 = 180.0;
 const NEW: f64 = 0.04;
 const GOOD: f64 = 0.03;
 const HELPED: f64 = 0.06;
+/// Bounds of what a score is multiplied by.
+pub(crate) const MOST: f64 = 1.0 + NEW + GOOD + HELPED;
+pub(crate) const LEAST: f64 = 1.0 - HELPED;
 
 /// How often a record was given to an agent, and how often that one succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,4 +58,47 @@ pub(crate) fn prior(record: &Record, now: Timestamp, given: Given) -> (f64, Vec<
         because.push(format!("given to {} attempts, {} of which succeeded", given.times, given.succeeded));
     }
     (1.0 + new + good + helped, because)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use miyabi_core::ids::RunId;
+    use miyabi_core::knowledge::RecordKind;
+
+    use super::*;
+
+    #[test]
+    fn the_bounds_hold_whatever_is_known() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut seen = (f64::MAX, f64::MIN);
+        let ages = [-1, 0, 1, 4_320, 43_800, 438_000].map(SignedDuration::from_hours);
+        let givens = [(0, 0), (1, 0), (1, 1), (1_000_000, 0), (1_000_000, 1_000_000)];
+        for (age, outcome) in ages.iter().flat_map(|age| Status::ALL.iter().map(move |it| (age, *it))) {
+            for (times, succeeded) in givens {
+                let record = Record {
+                    id: RecordId::new("a"),
+                    kind: RecordKind::Issue,
+                    repo: String::new(),
+                    run: RunId::new("a"),
+                    number: 1,
+                    flow: String::new(),
+                    issue: 1,
+                    step: None,
+                    agent: String::new(),
+                    outcome,
+                    at: now - *age,
+                    title: String::new(),
+                    text: String::new(),
+                    files: Vec::new(),
+                    url: String::new(),
+                    given: Vec::new(),
+                };
+                let (factor, _) = prior(&record, now, Given { times, succeeded });
+                assert!((LEAST..=MOST).contains(&factor), "{age} {outcome:?} {times} {succeeded}: {factor}");
+                seen = (seen.0.min(factor), seen.1.max(factor));
+            }
+        }
+        assert!(seen.0 < LEAST + 0.01 && seen.1 > MOST - 0.01, "no wider than they need be: {seen:?}");
+    }
 }

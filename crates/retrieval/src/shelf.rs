@@ -202,6 +202,15 @@ pub trait Shelf: Send + Sync {
     /// Ids and outcomes of records whose agent was given one of these.
     async fn given(&self, ids: &[RecordId]) -> Result<Vec<Record>, Failure>;
 
+    /// [`Self::chunks`] and [`Self::given`] at once, whatever is quicker.
+    async fn looked_up(
+        &self,
+        chunks: &[ChunkId],
+        records: &[RecordId],
+    ) -> Result<(Vec<Chunk>, Vec<Record>), Failure> {
+        tokio::try_join!(self.chunks(chunks), self.given(records))
+    }
+
     /// What is here.
     async fn stats(&self) -> Result<ShelfStats, Failure>;
 

@@ -5,7 +5,8 @@
 //! and Korean have no spaces: their text becomes every pair and every three characters that stand side by side. Words
 //! of a path count once in a text, because long lists of paths would drown what is said.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use frostem::{Algorithm, Stemmer};
 
@@ -53,131 +54,189 @@ pub(crate) fn of_query(text: &str) -> Vec<(String, f32)> {
 /// The words of a text, as they are written, with the terms that each becomes.
 pub(crate) fn words(text: &str) -> Vec<(String, Vec<String>)> {
     let mut seen = HashSet::new();
-    let words = text.split_whitespace().flat_map(names);
-    let fresh = words.filter(|word| seen.insert(word.clone()));
-    fresh
-        .map(|word| {
+    let mut words = Vec::new();
+    for word in text.split_whitespace().map(narrowed) {
+        for name in names(&word).filter(|name| seen.insert((*name).to_owned())) {
             let mut terms = Terms::default();
-            terms.read(&word);
-            (word, terms.counts.into_keys().collect())
-        })
-        .collect()
+            terms.read(name);
+            words.push((name.to_owned(), terms.counts.into_keys().collect()));
+        }
+    }
+    words
 }
 
+/// Looks for certain terms in texts.
+pub(crate) struct Finder<'a> {
+    wanted: HashSet<&'a str>,
+    reader: Reader,
+    /// What was found in names that were seen before: texts say much again.
+    known: HashMap<String, Vec<&'a str>>,
+}
+
+impl<'a> Finder<'a> {
+    pub(crate) fn new(wanted: impl IntoIterator<Item = &'a str>) -> Self {
+        let wanted = wanted.into_iter().collect();
+        Self { wanted, reader: Reader::default(), known: HashMap::new() }
+    }
+
+    /// Those of the terms that are in a text.
+    pub(crate) fn held(&mut self, text: &str) -> HashSet<&'a str> {
+        let mut held = HashSet::new();
+        each_name(text, |name, _| {
+            if let Some(known) = self.known.get(name) {
+                held.extend(known);
+                return;
+            }
+            let mut found = Vec::new();
+            self.reader.read(name, &mut |term| found.extend(self.wanted.get(term)));
+            held.extend(&found);
+            self.known.insert(name.to_owned(), found);
+        });
+        held
+    }
+}
+
+#[derive(Default)]
 struct Terms {
     counts: BTreeMap<String, u32>,
     in_paths: HashSet<String>,
-    stemmer: Stemmer,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        let stemmer = Stemmer::new(Algorithm::English);
-        Self { counts: BTreeMap::new(), in_paths: HashSet::new(), stemmer }
-    }
+    reader: Reader,
 }
 
 impl Terms {
     fn read(&mut self, text: &str) {
-        for word in text.split_whitespace() {
-            // Of an address what stands after the host says something.
-            let word = word
-                .split_once("://")
-                .map_or(word, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
-            if word.contains('/') {
-                self.path(word);
-            } else {
-                for name in names(word) {
-                    for term in self.terms(&name) {
-                        *self.counts.entry(term).or_default() += 1;
-                    }
-                }
-            }
-        }
+        each_name(text, |name, is_path| self.name(name, is_path));
     }
 
     fn path(&mut self, path: &str) {
-        for name in names(path) {
-            for term in self.terms(&name) {
-                if self.in_paths.insert(term.clone()) {
-                    *self.counts.entry(term).or_default() += 1;
+        names(&narrowed(path)).for_each(|name| self.name(name, true));
+    }
+
+    fn name(&mut self, name: &str, is_path: bool) {
+        let Self { counts, in_paths, reader } = self;
+        reader.read(name, &mut |term| {
+            if !is_path || is_new(in_paths, term) {
+                count(counts, term);
+            }
+        });
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u32>, term: &str) {
+    match counts.get_mut(term) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(term.to_owned(), 1)),
+    }
+}
+
+fn is_new(seen: &mut HashSet<String>, term: &str) -> bool {
+    !seen.contains(term) && seen.insert(term.to_owned())
+}
+
+/// Calls with each name of a text, and whether it stands in a path.
+fn each_name(text: &str, mut take: impl FnMut(&str, bool)) {
+    for word in text.split_whitespace() {
+        // Of an address what stands after the host says something.
+        let word = word
+            .split_once("://")
+            .map_or(word, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        let is_path = word.contains('/');
+        names(&narrowed(word)).for_each(|name| take(name, is_path));
+    }
+}
+
+/// Takes names apart, with room for the part that it is at.
+struct Reader {
+    stemmer: Stemmer,
+    part: String,
+    /// The parts so far that have spaces between words.
+    whole: String,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { stemmer: Stemmer::new(Algorithm::English), part: String::new(), whole: String::new() }
+    }
+}
+
+impl Reader {
+    /// Tells the terms of a name such as `get_user-by.id2`.
+    fn read(&mut self, name: &str, tell: &mut impl FnMut(&str)) {
+        let mut latin = 0;
+        self.whole.clear();
+        let mut before: Option<Shape> = None;
+        let mut chars = name.chars().peekable();
+        while let Some(c) = chars.next() {
+            let shape = Shape::of(c);
+            let begins = match (before, shape) {
+                (_, Shape::Between) | (None, _) => true,
+                // `HTTPServer`: the last of several capitals belongs to the word after it.
+                (Some(Shape::Upper), Shape::Upper) => {
+                    chars.peek().is_some_and(|next| Shape::of(*next) == Shape::Lower)
+                }
+                (Some(Shape::Upper), Shape::Lower) => false,
+                (Some(one), other) => one != other,
+            };
+            if begins {
+                latin += usize::from(self.end_part(tell));
+            }
+            if shape != Shape::Between {
+                if c.is_ascii() {
+                    self.part.push(c.to_ascii_lowercase());
+                } else {
+                    self.part.extend(c.to_lowercase());
                 }
             }
+            before = Some(shape);
+        }
+        latin += usize::from(self.end_part(tell));
+        if latin > 1 {
+            stem(&self.stemmer, &self.whole, tell);
         }
     }
 
-    /// The terms of a name such as `get_user-by.id2`.
-    fn terms(&self, name: &str) -> Vec<String> {
-        let parts = parts(name);
-        let mut terms = Vec::new();
-        let latin: Vec<&String> = parts.iter().filter(|part| !part.starts_with(is_dense)).collect();
-        if latin.len() > 1 {
-            let whole: String = latin.iter().map(|part| part.as_str()).collect();
-            terms.extend(self.stem(&whole));
-        }
-        for part in &parts {
-            if part.starts_with(is_dense) {
-                terms.extend(neighbours(part));
-            } else if !STOP.contains(&part.as_str()) {
-                terms.extend(self.stem(part));
+    /// Tells the terms of the part that ends here, if there is one; true: it has letters or digits with spaces between
+    /// words.
+    fn end_part(&mut self, tell: &mut impl FnMut(&str)) -> bool {
+        let is_latin = !self.part.is_empty() && !self.part.starts_with(is_dense);
+        if is_latin {
+            self.whole.push_str(&self.part);
+            if !STOP.contains(&self.part.as_str()) {
+                stem(&self.stemmer, &self.part, tell);
             }
+        } else {
+            neighbours(&self.part, tell);
         }
-        terms
+        self.part.clear();
+        is_latin
     }
+}
 
-    fn stem(&self, word: &str) -> Option<String> {
-        (word.chars().take(LONGEST + 1).count() <= LONGEST).then(|| self.stemmer.stem(word).into_owned())
+fn stem(stemmer: &Stemmer, word: &str, tell: &mut impl FnMut(&str)) {
+    // No character is longer than four bytes.
+    if word.len() <= LONGEST || word.len() <= 4 * LONGEST && word.chars().count() <= LONGEST {
+        tell(&stemmer.stem(word));
     }
 }
 
 /// The names in a word: letters and digits, with `_`, and with `-` or `.` between them.
-fn names(word: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut name = String::new();
-    let mut chars = word.chars().map(narrow).peekable();
-    while let Some(c) = chars.next() {
-        let joins =
-            matches!(c, '-' | '.') && !name.is_empty() && chars.peek().is_some_and(|next| is_letter(*next));
-        if is_letter(c) || joins {
-            name.push(c);
-        } else if !name.is_empty() {
-            names.push(std::mem::take(&mut name));
+fn names(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c| !is_letter(c));
+        let mut chars = rest.char_indices().peekable();
+        let mut end = rest.len();
+        while let Some((at, c)) = chars.next() {
+            let joins = matches!(c, '-' | '.') && chars.peek().is_some_and(|(_, next)| is_letter(*next));
+            if !is_letter(c) && !joins {
+                end = at;
+                break;
+            }
         }
-    }
-    if !name.is_empty() {
-        names.push(name);
-    }
-    names
-}
-
-/// The parts of a name, in lower case: `HTTPServer2` is `http`, `server` and `2`.
-fn parts(name: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    let chars: Vec<char> = name.chars().collect();
-    let mut before: Option<Shape> = None;
-    for (ix, &c) in chars.iter().enumerate() {
-        let shape = Shape::of(c);
-        let next = chars.get(ix + 1).map(|next| Shape::of(*next));
-        let begins = match (before, shape) {
-            (_, Shape::Between) | (None, _) => true,
-            // `HTTPServer`: the last of several capitals belongs to the word after it.
-            (Some(Shape::Upper), Shape::Upper) => next == Some(Shape::Lower),
-            (Some(Shape::Upper), Shape::Lower) => false,
-            (Some(one), other) => one != other,
-        };
-        if begins && !part.is_empty() {
-            parts.push(std::mem::take(&mut part));
-        }
-        if shape != Shape::Between {
-            part.extend(c.to_lowercase());
-        }
-        before = Some(shape);
-    }
-    if !part.is_empty() {
-        parts.push(part);
-    }
-    parts
+        let (name, after) = rest.split_at_checked(end)?;
+        rest = after;
+        (!name.is_empty()).then_some(name)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -193,6 +252,10 @@ enum Shape {
 impl Shape {
     fn of(c: char) -> Self {
         match c {
+            'a'..='z' => Self::Lower,
+            'A'..='Z' => Self::Upper,
+            '0'..='9' => Self::Digit,
+            _ if c.is_ascii() => Self::Between,
             _ if is_dense(c) => Self::Dense,
             _ if c.is_uppercase() => Self::Upper,
             _ if c.is_numeric() => Self::Digit,
@@ -213,20 +276,26 @@ fn is_dense(c: char) -> bool {
 }
 
 /// Full-width letters and digits as the usual ones.
-fn narrow(c: char) -> char {
-    match u32::from(c) {
-        code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).unwrap_or(c),
-        _ => c,
+fn narrowed(word: &str) -> Cow<'_, str> {
+    let is_wide = |c: char| matches!(u32::from(c), 0xFF01..=0xFF5E);
+    if !word.contains(is_wide) {
+        return Cow::Borrowed(word);
     }
+    let narrow = |c: char| if is_wide(c) { char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c) } else { c };
+    Cow::Owned(word.chars().map(narrow).collect())
 }
 
-/// Every two and every three characters side by side; one character alone is itself.
-fn neighbours(run: &str) -> Vec<String> {
-    let chars: Vec<char> = run.chars().collect();
-    if chars.len() == 1 {
-        return vec![run.to_owned()];
+/// Tells every two and every three characters side by side; one character alone is itself.
+fn neighbours(run: &str, tell: &mut impl FnMut(&str)) {
+    let ends: Vec<usize> = run.char_indices().map(|(at, _)| at).chain([run.len()]).collect();
+    if ends.len() == 2 {
+        tell(run);
     }
-    chars.windows(2).chain(chars.windows(3)).map(|some| some.iter().collect()).collect()
+    for (begin, many) in ends.iter().zip(0..).flat_map(|(begin, at)| [(begin, at + 2), (begin, at + 3)]) {
+        if let Some(some) = ends.get(many).and_then(|end| run.get(*begin..*end)) {
+            tell(some);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -289,6 +358,20 @@ mod tests {
         assert_eq!(weight("fail"), Some(1.0));
         assert!(weight("login") > weight("fix"));
         assert_eq!(of_query("login"), [("login".to_owned(), 1.0)]);
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_however_it_is_written() {
+        let mut finder = Finder::new(["user", "getuserbyid", "fail", "認証", "0277"]);
+        let mut held = |text| {
+            let mut held: Vec<&str> = finder.held(text).into_iter().collect();
+            held.sort_unstable();
+            held
+        };
+        assert_eq!(held("it failed for Users in getUserById, then fails"), ["fail", "getuserbyid", "user"]);
+        assert_eq!(held("ユーザ認証 E0277 ＦＡＩＬＳ"), ["0277", "fail", "認証"]);
+        assert_eq!(held("src/users/fax.rs of a face"), ["user"]);
+        assert!(held("").is_empty());
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod place;
 mod schema;
 mod search;
 mod vectors;
+mod view;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -29,6 +31,7 @@ use error::LocalError;
 use place::{Place, WORDS, lock};
 use schema::Fields;
 use vectors::Vectors;
+use view::View;
 
 /// Memory of the writer, in bytes; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
@@ -48,8 +51,8 @@ struct Inner {
     here: File,
     index: Index,
     reader: IndexReader,
-    /// The list of segments that the reader has opened.
-    seen: Mutex<Option<Vec<u8>>>,
+    /// The list of segments of the newest commit that was read, and the commit.
+    seen: Mutex<Option<(Vec<u8>, Arc<View>)>>,
     fields: Fields,
     vectors: Option<Mutex<Vectors>>,
 }
@@ -272,6 +275,15 @@ impl Shelf for LocalShelf {
     async fn given(&self, ids: &[RecordId]) -> Result<Vec<Record>, Failure> {
         let ids = ids.to_vec();
         self.blocking(move |inner| inner.given(&ids)).await
+    }
+
+    async fn looked_up(
+        &self,
+        chunks: &[ChunkId],
+        records: &[RecordId],
+    ) -> Result<(Vec<Chunk>, Vec<Record>), Failure> {
+        let (chunks, records) = (chunks.to_vec(), records.to_vec());
+        self.blocking(move |inner| Ok((inner.chunks(&chunks)?, inner.given(&records)?))).await
     }
 
     async fn stats(&self) -> Result<ShelfStats, Failure> {

@@ -15,7 +15,7 @@ use tantivy::{Directory as _, Index, ReloadPolicy};
 use tracing::warn;
 
 use super::error::LocalError;
-use super::schema::{NO_ROW, schema};
+use super::schema::schema;
 use super::vectors::Vectors;
 use super::{Inner, held};
 use crate::shelf::ShelfStats;
@@ -191,12 +191,9 @@ impl Inner {
     /// Whether every vector that the words speak of is in its file.
     fn rows(&self) -> Result<(), LocalError> {
         let Some(vectors) = &self.vectors else { return Ok(()) };
-        let mut spoken = 0;
-        for reader in self.searcher()?.segment_readers() {
-            let row = reader.fast_fields().u64("row").map_err(self.fail("read"))?;
-            let rows = reader.doc_ids_alive().filter_map(|doc| row.first(doc)).filter(|row| *row != NO_ROW);
-            spoken = rows.fold(spoken, |most, row| most.max(row + 1));
-        }
+        let view = self.view()?;
+        let rows = view.rows().map_err(self.fail("read"))?;
+        let spoken = rows.iter().map(|(row, _)| row + 1).max().unwrap_or_default();
         let mut vectors = held(vectors);
         vectors.refresh()?;
         let rows = vectors.rows();

@@ -2,15 +2,21 @@
 //!
 //! In memory each number is one byte, which is enough to say which rows are near; those are then compared in full.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use pulp::{Arch, Simd, WithSimd};
 
 use super::error::LocalError;
 use crate::shelf::Content;
 
+/// So many rows a thread looks at before it asks for more.
+const PART: usize = 4_096;
 /// Bytes of a content at the beginning of a row.
 const CONTENT: usize = 16;
 
@@ -178,46 +184,125 @@ impl Small {
         self.worth.push(worth);
     }
 
-    /// About the cosine of a row and a vector that was [shrunk](shrink).
-    pub(super) fn near(&self, row: u64, (query, worth): (&[i8], f32)) -> f32 {
+    /// About the cosine of a row and a vector.
+    #[inline(always)]
+    fn near(&self, row: u64, query: &Shrunk) -> f32 {
         let Ok(row) = usize::try_from(row) else { return f32::MIN };
         let begin = row * self.dimensions;
         let Some(numbers) = self.numbers.get(begin..begin + self.dimensions) else { return f32::MIN };
-        let product: i32 = numbers.iter().zip(query).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        let product: i32 =
+            numbers.iter().zip(&query.numbers).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
         // Below 2^24 for any length in use: nothing is lost that matters.
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let product = product as f32;
-        product * worth * self.worth.get(row).copied().unwrap_or_default()
+        product * query.worth * self.worth.get(row).copied().unwrap_or_default()
     }
 
-    /// How [near](Self::near) each of the rows is, with what stands beside it, in their order; shared out among so many
-    /// threads.
-    pub(super) fn estimates<T: Copy + Send + Sync>(
+    /// Those rows that are nearest by that estimate, at most `limit` and in no order, with what stands beside each. So many
+    /// threads look, each at the next rows that nobody looked at yet: one that has to wait for a processor holds up no
+    /// other.
+    pub(super) fn nearest<T: Copy + Send + Sync>(
         &self,
         rows: &[(u64, T)],
-        query: (&[i8], f32),
+        query: &Shrunk,
+        limit: usize,
         threads: usize,
     ) -> Vec<(f32, u64, T)> {
-        let estimate = |part: &[(u64, T)]| -> Vec<(f32, u64, T)> {
-            part.iter().map(|&(row, beside)| (self.near(row, query), row, beside)).collect()
+        let parts = Mutex::new(rows.chunks(PART));
+        let scan = || {
+            let mut best = Best { limit, least: f32::MIN, rows: Vec::new() };
+            // Not in the loop's head: the lock would be held while it looks.
+            let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some(rows) = next() {
+                // The processor's widest instructions, where it has them.
+                Arch::new().dispatch(Scan { small: self, rows, query, best: &mut best });
+            }
+            best.rows
         };
-        if threads < 2 {
-            return estimate(rows);
-        }
         std::thread::scope(|scope| {
-            let parts = rows.chunks(rows.len().div_ceil(threads).max(1));
-            let working: Vec<_> = parts.map(|part| scope.spawn(move || estimate(part))).collect();
-            let done = working.into_iter().map(|thread| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(scan)).collect();
+            let mut best = scan();
+            for thread in others {
                 // What panics there panics here.
-                thread.join().unwrap_or_else(|told| std::panic::resume_unwind(told))
-            });
-            done.flatten().collect()
+                best.extend(thread.join().unwrap_or_else(|told| std::panic::resume_unwind(told)));
+            }
+            keep(&mut best, limit);
+            best
         })
     }
 }
 
+/// The nearest rows so far, and some that may have been.
+struct Best<T> {
+    limit: usize,
+    /// What is farther is none of them.
+    least: f32,
+    rows: Vec<(f32, u64, T)>,
+}
+
+impl<T> Best<T> {
+    #[inline(never)]
+    fn take(&mut self, row: (f32, u64, T)) {
+        self.rows.push(row);
+        if self.rows.len() >= self.limit.saturating_mul(2) {
+            self.least = keep(&mut self.rows, self.limit);
+        }
+    }
+}
+
+/// The way through some rows.
+struct Scan<'a, 'b, T> {
+    small: &'a Small,
+    rows: &'a [(u64, T)],
+    query: &'a Shrunk,
+    best: &'b mut Best<T>,
+}
+
+impl<T: Copy> WithSimd for Scan<'_, '_, T> {
+    type Output = ();
+
+    // All of it is compiled once for each kind of processor; what is called from here and not inlined is not.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for &(row, beside) in self.rows {
+            let near = self.small.near(row, self.query);
+            if near >= self.best.least {
+                self.best.take((near, row, beside));
+            }
+        }
+    }
+}
+
+/// Keeps the best so many, and says how near the farthest of them is.
+fn keep<T>(best: &mut Vec<(f32, u64, T)>, limit: usize) -> f32 {
+    if best.len() > limit {
+        best.select_nth_unstable_by(limit, |a, b| down(a.0, b.0));
+        best.truncate(limit);
+    }
+    best.iter().fold(f32::MAX, |least, (near, ..)| least.min(*near))
+}
+
+/// Compares so that the higher comes first; what is no number comes last.
+pub(super) fn down(a: f32, b: f32) -> Ordering {
+    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// A vector that rows are compared with: numbers within -127 and 127, and what one step of them is worth. They are wider
+/// than those of rows, because processors multiply numbers of that width, and widening takes as long as multiplying.
+pub(super) struct Shrunk {
+    numbers: Vec<i16>,
+    worth: f32,
+}
+
+impl Shrunk {
+    pub(super) fn of(vector: &[f32]) -> Self {
+        let (numbers, worth) = shrink(vector);
+        Self { numbers: numbers.into_iter().map(i16::from).collect(), worth }
+    }
+}
+
 /// The numbers as bytes, and what one step of a byte is worth.
-pub(super) fn shrink(vector: &[f32]) -> (Vec<i8>, f32) {
+fn shrink(vector: &[f32]) -> (Vec<i8>, f32) {
     let largest = vector.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
     if largest == 0.0 {
         return (vec![0; vector.len()], 0.0);
@@ -229,7 +314,16 @@ pub(super) fn shrink(vector: &[f32]) -> (Vec<i8>, f32) {
 
 /// The cosine of two vectors of length 1.
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    // Sums of their own, because a processor adds several at once, and the order of additions is not the compiler's to
+    // change.
+    let mut sums = [0.0f32; 8];
+    let (a, b) = (a.chunks(sums.len()), b.chunks(sums.len()));
+    for (a, b) in a.zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -286,25 +380,36 @@ mod tests {
         let rows: Vec<Vec<f32>> = (0..50).map(|seed| unit(seed, 384)).collect();
         rows.iter().for_each(|row| small.push(row));
         let query = unit(99, 384);
-        let (bytes, worth) = shrink(&query);
+        let shrunk = Shrunk::of(&query);
         for (ix, row) in rows.iter().enumerate() {
-            let near = small.near(ix as u64, (&bytes, worth));
+            let near = small.near(ix as u64, &shrunk);
             assert!((near - cosine(row, &query)).abs() < 0.005, "{near} {}", cosine(row, &query));
         }
         assert_eq!(shrink(&[0.0, 0.0]), (vec![0, 0], 0.0));
     }
 
     #[test]
-    fn many_threads_say_what_one_says() {
-        let mut small = Small { dimensions: 16, ..Small::default() };
-        (0..50).for_each(|seed| small.push(&unit(seed, 16)));
-        let (bytes, worth) = shrink(&unit(99, 16));
-        let rows: Vec<(u64, char)> = (0..50).rev().zip('a'..).collect();
-        let one = small.estimates(&rows, (&bytes, worth), 1);
-        assert_eq!(one.iter().map(|(_, row, beside)| (*row, *beside)).collect::<Vec<_>>(), rows);
-        for threads in [0, 2, 3, 7, 50, 64] {
-            assert_eq!(small.estimates(&rows, (&bytes, worth), threads), one, "{threads}");
+    fn the_nearest_are_the_same_however_many_look() {
+        let mut small = Small { dimensions: 4, ..Small::default() };
+        let rows = 2 * PART as u64 + 50;
+        (0..rows).for_each(|seed| small.push(&unit(u32::try_from(seed).unwrap(), 4)));
+        let query = Shrunk::of(&unit(99, 4));
+        let beside: Vec<(u64, u64)> = (0..rows).rev().map(|row| (row, row + 1)).collect();
+        let mut all: Vec<f32> = (0..rows).map(|row| small.near(row, &query)).collect();
+        all.sort_by(|a, b| down(*a, *b));
+        for limit in [0, 1, 3, PART, rows as usize - 1, rows as usize, rows as usize + 1] {
+            for threads in [0, 1, 2, 7] {
+                let mut best = small.nearest(&beside, &query, limit, threads);
+                best.sort_by(|a, b| down(a.0, b.0));
+                assert!(
+                    best.iter().all(|(near, row, beside)| {
+                        row + 1 == *beside && *near == small.near(*row, &query)
+                    })
+                );
+                let best: Vec<f32> = best.into_iter().map(|(near, ..)| near).collect();
+                assert_eq!(best, all.iter().copied().take(limit).collect::<Vec<_>>(), "{limit} {threads}");
+            }
         }
-        assert!(small.estimates::<char>(&[], (&bytes, worth), 4).is_empty());
+        assert!(small.nearest::<char>(&[], &query, 4, 4).is_empty());
     }
 }
