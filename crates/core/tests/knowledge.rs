@@ -11,24 +11,14 @@ use miyabi_testkit::fixtures::{self, at, events, run_id};
 use serde_json::json;
 
 fn record(run: u64, kind: RecordKind) -> Record {
-    let id = RecordId::new(format!("{}/{}", run_id(run), kind.as_str()));
     Record {
-        id,
-        kind,
-        repo: "acme/shop".to_owned(),
-        run: run_id(run),
         number: run,
-        flow: "issue".to_owned(),
         issue: 7,
-        step: None,
         agent: "claude".to_owned(),
-        outcome: Status::Succeeded,
-        at: at(0),
         title: format!("Title {run}"),
         text: "認証が失敗する".to_owned(),
         files: vec!["src/lib.rs".to_owned()],
-        url: String::new(),
-        given: Vec::new(),
+        ..fixtures::record(run_id(run), kind)
     }
 }
 

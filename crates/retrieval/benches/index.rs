@@ -19,11 +19,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
-use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
+use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
-use miyabi_core::status::Status;
 use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
+use miyabi_testkit::fixtures;
 use qdrant_client::Qdrant;
 
 const DIMENSIONS: usize = 384;
@@ -136,22 +136,15 @@ async fn asked(index: &KnowledgeIndex, size: u64, filter: &RecordFilter) -> Vec<
 fn memory(n: u64) -> Memory {
     let run = RunId::new(format!("run-{n:08}"));
     let record = Record {
-        id: RecordId::outcome(&run),
-        kind: RecordKind::Outcome,
         repo: "bench".to_owned(),
-        run: run.clone(),
         number: n,
-        flow: "issue".to_owned(),
         issue: n,
-        step: None,
         agent: "claude".to_owned(),
-        outcome: Status::Succeeded,
         at: Timestamp::from_second(1_700_000_000 + i64::try_from(n).unwrap()).unwrap(),
         title: text(n).split(' ').take(6).collect::<Vec<_>>().join(" "),
         text: text(n),
         files: vec![format!("src/part_{}/file_{}.rs", n % 97, n % 1_009)],
-        url: String::new(),
-        given: Vec::new(),
+        ..fixtures::record(run.clone(), RecordKind::Outcome)
     };
     Memory { run, mark: Mark { events: 1, ended: true }, records: vec![record] }
 }

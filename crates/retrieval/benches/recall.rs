@@ -28,12 +28,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use miyabi_core::failure::Failure;
 use miyabi_core::ids::RunId;
-use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
+use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
-use miyabi_core::status::Status;
 use miyabi_core::untrusted::visible;
 use miyabi_retrieval::{KnowledgeIndex, LocalShelf, QdrantSettings, QdrantShelf, Shelf};
+use miyabi_testkit::fixtures;
 use qdrant_client::Qdrant;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
@@ -230,22 +230,11 @@ fn memory(document: &Document) -> Memory {
     files.reverse();
     let run = RunId::new(document.id.as_str());
     let record = Record {
-        id: RecordId::outcome(&run),
-        kind: RecordKind::Outcome,
         repo: "bench".to_owned(),
-        run: run.clone(),
-        number: 1,
-        flow: "issue".to_owned(),
-        issue: 1,
-        step: None,
-        agent: String::new(),
-        outcome: Status::Succeeded,
         at: Timestamp::from_second(document.at).unwrap(),
-        title: String::new(),
         text: visible(&words.join("\n")),
         files,
-        url: String::new(),
-        given: Vec::new(),
+        ..fixtures::record(run.clone(), RecordKind::Outcome)
     };
     Memory { run, mark: Mark { events: 1, ended: true }, records: vec![record] }
 }

@@ -65,6 +65,7 @@ mod tests {
     use jiff::SignedDuration;
     use miyabi_core::ids::RunId;
     use miyabi_core::knowledge::RecordKind;
+    use miyabi_testkit::fixtures;
 
     use super::*;
 
@@ -76,24 +77,8 @@ mod tests {
         let givens = [(0, 0), (1, 0), (1, 1), (1_000_000, 0), (1_000_000, 1_000_000)];
         for (age, outcome) in ages.iter().flat_map(|age| Status::ALL.iter().map(move |it| (age, *it))) {
             for (times, succeeded) in givens {
-                let record = Record {
-                    id: RecordId::new("a"),
-                    kind: RecordKind::Issue,
-                    repo: String::new(),
-                    run: RunId::new("a"),
-                    number: 1,
-                    flow: String::new(),
-                    issue: 1,
-                    step: None,
-                    agent: String::new(),
-                    outcome,
-                    at: now - *age,
-                    title: String::new(),
-                    text: String::new(),
-                    files: Vec::new(),
-                    url: String::new(),
-                    given: Vec::new(),
-                };
+                let record = fixtures::record(RunId::new("a"), RecordKind::Issue);
+                let record = Record { outcome, at: now - *age, ..record };
                 let (factor, _) = prior(&record, now, Given { times, succeeded });
                 assert!((LEAST..=MOST).contains(&factor), "{age} {outcome:?} {times} {succeeded}: {factor}");
                 seen = (seen.0.min(factor), seen.1.max(factor));

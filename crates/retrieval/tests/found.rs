@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use miyabi_core::failure::{Failure, FailureClass};
 use miyabi_core::ids::RunId;
-use miyabi_core::knowledge::{Found, Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
+use miyabi_core::knowledge::{Found, Mark, Memory, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::ports::{Embedder, Knowledge, Maker};
 use miyabi_core::redact::Redactor;
 use miyabi_core::status::Status;
 use miyabi_retrieval::{KnowledgeIndex, LocalShelf, Shelf};
+use miyabi_testkit::fixtures;
 
 const ENDED: Mark = Mark { events: 9, ended: true };
 
@@ -66,22 +67,11 @@ fn record(id: &str, title: &str, text: &str) -> Record {
     let run = RunId::new(id);
     let (text, file) = text.rsplit_once('\n').unwrap_or((text, ""));
     Record {
-        id: RecordId::outcome(&run),
-        kind: RecordKind::Outcome,
-        repo: "acme/shop".to_owned(),
-        run,
-        number: 1,
-        flow: "issue".to_owned(),
-        issue: 1,
-        step: None,
-        agent: String::new(),
-        outcome: Status::Succeeded,
         at: Timestamp::from_second(1_790_000_000).unwrap(),
         title: title.to_owned(),
         text: text.to_owned(),
         files: vec![file.to_owned()],
-        url: String::new(),
-        given: Vec::new(),
+        ..fixtures::record(run, RecordKind::Outcome)
     }
 }
 

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use miyabi_core::failure::FailureClass;
 use miyabi_core::ids::RunId;
-use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordId, RecordKind};
+use miyabi_core::knowledge::{Mark, Memory, Query, Record, RecordFilter, RecordKind};
 use miyabi_core::ports::{Embedder, Knowledge};
 use miyabi_core::redact::Redactor;
-use miyabi_core::status::Status;
 use miyabi_retrieval::{KnowledgeIndex, LocalModel, LocalShelf};
+use miyabi_testkit::fixtures;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -81,22 +81,10 @@ async fn vectors_are_what_the_model_means() {
 fn record(id: &str, title: &str, text: &str) -> Record {
     let run = RunId::new(id);
     Record {
-        id: RecordId::outcome(&run),
-        kind: RecordKind::Outcome,
-        repo: "acme/shop".to_owned(),
-        run,
-        number: 1,
-        flow: "issue".to_owned(),
-        issue: 1,
-        step: None,
-        agent: String::new(),
-        outcome: Status::Succeeded,
         at: Timestamp::from_second(1_790_000_000).unwrap(),
         title: title.to_owned(),
         text: text.to_owned(),
-        files: Vec::new(),
-        url: String::new(),
-        given: Vec::new(),
+        ..fixtures::record(run, RecordKind::Outcome)
     }
 }
 

@@ -14,10 +14,12 @@ use miyabi_core::delivery::{Delivery, DeliveryKey, Provider, Verdict};
 use miyabi_core::event::RunStarted;
 use miyabi_core::ids::{CommitId, IssueNumber, RunId, StepId};
 use miyabi_core::issue::{Comment, Issue, NewIssue};
+use miyabi_core::knowledge::{Record, RecordId, RecordKind};
 use miyabi_core::plan::{Plan, Purpose, Step, TaskWork, Uses, Work};
 use miyabi_core::policy::Policy;
 use miyabi_core::ports::{NewChange, NewRun};
 use miyabi_core::session::Adapter;
+use miyabi_core::status::Status;
 use miyabi_core::task::Task;
 use miyabi_core::trigger::{Matched, Need, Order, Permission, Place, RuleNote, RuleOutcome};
 
@@ -34,6 +36,28 @@ pub fn at(seconds: i64) -> Timestamp {
 /// The n-th run id that a [`SeqIds`] gives, n from 1.
 pub fn run_id(n: u64) -> RunId {
     RunId::from(SeqIds::nth(n))
+}
+
+/// A record of a run of [`REPO`] that went well, known at [`at`]`(0)`; it says nothing.
+pub fn record(run: RunId, kind: RecordKind) -> Record {
+    Record {
+        id: RecordId::new(format!("{run}/{}", kind.as_str())),
+        kind,
+        repo: REPO.to_owned(),
+        run,
+        number: 1,
+        flow: "issue".to_owned(),
+        issue: 1,
+        step: None,
+        agent: String::new(),
+        outcome: Status::Succeeded,
+        at: at(0),
+        title: String::new(),
+        text: String::new(),
+        files: Vec::new(),
+        url: String::new(),
+        given: Vec::new(),
+    }
 }
 
 /// A commit id that is recognisable: the digit forty times over.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use miyabi_core::ids::RunId;
-use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordId, RecordKind};
-use miyabi_core::status::Status;
+use miyabi_core::knowledge::{Mark, Record, RecordFilter, RecordKind};
 use miyabi_retrieval::{Chunk, ChunkId, Content, Scored, Shelf};
+use miyabi_testkit::fixtures;
 
 /// A repo.
 pub(crate) const SHOP: &str = "alice/shop";
@@ -24,22 +24,15 @@ pub(crate) fn mark(events: u64) -> Mark {
 /// A record of a run of the shop; its text comes with its chunks.
 pub(crate) fn record(run: &str, kind: RecordKind) -> Record {
     Record {
-        id: RecordId::new(format!("{run}/{}", kind.as_str())),
-        kind,
         repo: SHOP.to_owned(),
-        run: RunId::new(run),
         number: 7,
-        flow: "issue".to_owned(),
         issue: 12,
-        step: None,
         agent: "claude".to_owned(),
-        outcome: Status::Succeeded,
         at: "2026-05-01T10:00:00Z".parse().unwrap(),
         title: format!("{} of {run}", kind.as_str()),
-        text: String::new(),
         files: vec!["src/cart.rs".to_owned()],
         url: "https://example.org/alice/shop/issues/12".to_owned(),
-        given: Vec::new(),
+        ..fixtures::record(RunId::new(run), kind)
     }
 }
 
