@@ -228,6 +228,7 @@ fn wrong_input_is_told() {
     let place = place();
     for (arguments, part) in [
         (&["knowledge", "search"][..], "<QUERY>"),
+        (&["knowledge", "search", " "], "nothing in it to look for"),
         (&["knowledge", "search", "x", "--kind", "opinion"], "issue, plan, attempt"),
         (&["knowledge", "search", "x", "--outcome", "good"], "succeeded"),
         (&["knowledge", "search", "x", "--limit", "0"], "1..=100"),

@@ -37,7 +37,7 @@ pub enum What {
     /// What ended since the last time is taken in first.
     Search {
         /// What to look for, as you would say it
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = word)]
         query: Vec<String>,
         /// Which records
         #[command(flatten)]
@@ -88,6 +88,14 @@ pub struct FilterArgs {
     /// Only what was known then or later: `2026-11-01`, `2026-11-01T08:00:00Z`, or `30d` for the last 30 days
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
+}
+
+fn word(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("there is nothing in it to look for".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn kind(word: &str) -> Result<RecordKind, String> {
