@@ -123,9 +123,10 @@ impl Terms {
 }
 
 fn count(counts: &mut BTreeMap<String, u32>, term: &str) {
-    match counts.get_mut(term) {
-        Some(count) => *count += 1,
-        None => drop(counts.insert(term.to_owned(), 1)),
+    if let Some(count) = counts.get_mut(term) {
+        *count += 1;
+    } else {
+        counts.insert(term.to_owned(), 1);
     }
 }
 
