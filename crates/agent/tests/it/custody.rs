@@ -173,10 +173,11 @@ async fn who_gives_no_sign_of_life_is_stopped_and_who_computes_is_not() {
     let outcome = bench.run(&silent).await;
     assert_eq!(outcome.end, SessionEnd::Stalled);
     assert!(!alive(bench.pid("worktree/pid")));
-    // Prints nothing for longer than the stall time, and uses the processor for all of it.
-    let busy = "end=$(($(date +%s) + 3)); while [ \"$(date +%s)\" -lt $end ]; do :; done";
+    // Prints nothing for longer than the stall time, and uses the processor for all of it; it is timed from the moment
+    // when it has begun, because on a busy machine that takes a while.
+    let busy = "echo begun; end=$(($(date +%s) + 5)); while [ \"$(date +%s)\" -lt $end ]; do :; done";
     let mut busy = bench.spec(bench.script(busy));
-    busy.stall_secs = 1;
+    busy.stall_secs = 2;
     assert_eq!(bench.run(&busy).await.end, SessionEnd::Completed);
 }
 
